@@ -1,0 +1,5 @@
+"""`python -m ragonotebooks` is the `ragonotebooks` command."""
+
+from ragonotebooks.cli import main
+
+main()

@@ -1,0 +1,35 @@
+"""A throw-away certificate authority: clients of one sandbox trust it, nobody else does, and its key is never written down."""
+
+import ssl
+import threading
+from pathlib import Path
+
+import certifi
+import trustme
+
+BUNDLE_FILE = "ca-bundle.pem"
+
+
+class Authority:
+    """Issues certificates on the fly for host names and loopback addresses.
+
+    The bundle that it writes into `folder` holds the public roots too, so that a client which uses it for everything still
+    recognises the rest of the world.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._ca = trustme.CA(organization_name="ragonotebooks sandbox", key_type=trustme.KeyType.ECDSA)
+        self._contexts: dict[str, ssl.SSLContext] = {}
+        self._lock = threading.Lock()
+        self.bundle = folder / BUNDLE_FILE
+        own = self._ca.cert_pem.bytes()
+        self.bundle.write_bytes(own + Path(certifi.where()).read_bytes())
+
+    def server_context(self, host: str) -> ssl.SSLContext:
+        """Return a TLS server context whose certificate names `host`, a DNS name or an IP address."""
+        with self._lock:
+            if host not in self._contexts:
+                context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+                self._ca.issue_cert(host, key_type=trustme.KeyType.ECDSA).configure_cert(context)
+                self._contexts[host] = context
+            return self._contexts[host]
