@@ -1,0 +1,285 @@
+"""A notebook read as data: what its top says, its parameters, its sections, its steps with their objectives.
+
+Reading is lenient, so that any notebook can be shown and run; what a good lesson must have is the linter's business.
+"""
+
+import ast
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ragonotebooks.catalog import project
+from ragonotebooks.catalog.nearest import did_you_mean
+from ragonotebooks.catalog.objectives import ObjectiveRef, parse_refs
+from ragonotebooks.errors import UsageError
+
+KINDS = ("look", "change", "check")
+"""What a code cell of a step does: reads, changes only the difference, reads again and states a claim."""
+
+Value = str | int | float | bool
+"""What a parameter can hold."""
+
+TYPES: dict[str, type[Value]] = {"str": str, "int": int, "float": float, "bool": bool}
+"""The types that a parameter may be annotated with."""
+
+_STEP_TITLE = re.compile(r"(\d+) · (.+)")
+_LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+\.ipynb)\)")
+_FACTS = re.compile(r"^\*\*(\d+) minutes\b(.*)\*\*$", re.MULTILINE)
+_OBJECTIVES = re.compile(r"^\*\*Objectives:\*\*(.*)$", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One cell as it is stored; `index` counts all cells from 0, `kind` is `code`, `markdown` or `raw`."""
+
+    index: int
+    kind: str
+    source: str
+    tags: frozenset[str]
+    outputs: tuple[dict[str, Any], ...]
+    execution_count: int | None
+    metadata: dict[str, Any]
+
+    @property
+    def does(self) -> str | None:
+        """`look`, `change` or `check`; None for a cell that is tagged with none of them or with several."""
+        tagged = [kind for kind in KINDS if kind in self.tags]
+        return tagged[0] if len(tagged) == 1 else None
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """An annotated assignment of the cell tagged `parameters`.
+
+    type: `str`, `int`, `float` or `bool`.
+    comment: the text behind it on its line, without the `#`.
+    """
+
+    name: str
+    type: str
+    default: Value
+    comment: str
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A level-2 heading and what stands under it, up to the next one.
+
+    index: the cell that holds the heading; a cell may hold the end of one section and the start of the next.
+    lead: the text between the heading and the first code cell.
+    text: all of its text.
+    code: its code cells.
+    """
+
+    title: str
+    index: int
+    lead: str
+    text: str
+    code: tuple[Cell, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A section whose heading is `N · Title`; `objectives` are those that its line **Objectives:** names.
+
+    `cells` are its code cells; `Cell.does` says what each one is for.
+    """
+
+    number: int
+    title: str
+    objectives: tuple[ObjectiveRef, ...]
+    section: Section
+
+    @property
+    def cells(self) -> tuple[Cell, ...]:
+        return self.section.code
+
+
+@dataclass(frozen=True, slots=True)
+class Notebook:
+    """A notebook as its reader sees it.
+
+    key: folder and name without suffix, such as `aws/02-storage`: how runbooks, needs and the command line name it.
+    minutes: how long it takes by hand; None when it does not say.
+    risk, cost: what it does and what it costs, as the bold line says; empty when it does not say.
+    needs: the keys of the notebooks that must have run before.
+    preamble: the text before the first section.
+    """
+
+    path: Path
+    key: str
+    title: str
+    purpose: str
+    minutes: int | None
+    risk: str
+    cost: str
+    needs: tuple[str, ...]
+    parameters: tuple[Parameter, ...]
+    preamble: str
+    sections: tuple[Section, ...]
+    cells: tuple[Cell, ...]
+    metadata: dict[str, Any]
+
+    @property
+    def cloud(self) -> str:
+        """The first part of the key: `aws`."""
+        return self.key.split("/")[0]
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """The sections that are numbered steps, in the order of the notebook."""
+        return tuple(step for section in self.sections if (step := _step(section)))
+
+
+def find(name: str) -> Path:
+    """The notebook's file for a path or a key such as `aws/02-storage`; a UsageError names the nearest key."""
+    path = Path(name)
+    if path.suffix == ".ipynb" and path.is_file():
+        return path
+    inside = project.notebooks() / f"{name.removesuffix('.ipynb')}.ipynb"
+    if inside.is_file():
+        return inside
+    raise UsageError(f"there is no notebook '{name}'; {did_you_mean(name, keys())}")
+
+
+def keys() -> list[str]:
+    """The keys of all lessons of the checkout, in reading order."""
+    return [key_of(path) for path in sorted(project.notebooks().glob("*/*.ipynb"))]
+
+
+def key_of(path: Path) -> str:
+    """Folder and name without suffix: `notebooks/aws/02-storage.ipynb` → `aws/02-storage`."""
+    return f"{path.resolve().parent.name}/{path.stem}"
+
+
+def read(path: Path) -> Notebook:
+    """Read a notebook file, executed or not; a UsageError says why it cannot be read."""
+    stored = _stored(path)
+    cells = tuple(_cell(index, cell) for index, cell in enumerate(stored["cells"]))
+    preamble, *sections = _sections(cells)
+    return Notebook(
+        path=path,
+        key=key_of(path),
+        preamble=preamble.text,
+        parameters=tuple(parameter for cell in cells if "parameters" in cell.tags for parameter in _parameters(cell)),
+        sections=tuple(sections),
+        cells=cells,
+        metadata=stored["metadata"],
+        **_facts(path, preamble.text),
+    )
+
+
+def _stored(path: Path) -> dict[str, Any]:
+    import nbformat
+
+    if not path.is_file():
+        raise UsageError(f"there is no notebook {project.shown(path)}; give the path of an .ipynb file")
+    try:
+        stored: dict[str, Any] = nbformat.reader.reads(path.read_text(encoding="utf-8"))  # type: ignore[no-untyped-call]  # unannotated
+        nbformat.validate(stored, version=4)
+    except OSError as error:
+        raise UsageError(f"{project.shown(path)} cannot be read ({error.strerror}); check its permissions") from None
+    except (nbformat.ValidationError, nbformat.reader.NotJSONError, UnicodeDecodeError, AttributeError, KeyError):
+        raise UsageError(
+            f"{project.shown(path)} is not a Jupyter notebook (nbformat 4); restore it or save it again from JupyterLab"
+        ) from None
+    return stored
+
+
+def _cell(index: int, cell: dict[str, Any]) -> Cell:
+    return Cell(
+        index=index,
+        kind=cell["cell_type"],
+        source=cell["source"],
+        tags=frozenset(cell["metadata"].get("tags", [])),
+        outputs=tuple(cell.get("outputs", [])),
+        execution_count=cell.get("execution_count"),
+        metadata=cell["metadata"],
+    )
+
+
+def _facts(path: Path, preamble: str) -> dict[str, Any]:
+    """Title, purpose and what the bold line says: minutes · risk · cost · needs."""
+    title = re.search(r"^# (.+)$", preamble, re.MULTILINE)
+    bold = _FACTS.search(preamble)
+    parts, _, needs = (bold[2] if bold else "").partition("· needs ")
+    risk, cost, *_ = [*(part.strip() for part in parts.strip(" ·").split("·")), "", ""]
+    paragraphs = [part.strip() for part in preamble.split("\n\n")]
+    return {
+        "title": title[1].strip() if title else path.stem,
+        "purpose": next((part for part in paragraphs if part and not part.startswith(("#", "**"))), ""),
+        "minutes": int(bold[1]) if bold else None,
+        "risk": risk,
+        "cost": cost,
+        "needs": tuple(key_of(path.parent / target) for target in _LINK.findall(needs)),
+    }
+
+
+def _parameters(cell: Cell) -> Iterator[Parameter]:
+    try:
+        statements = ast.parse(cell.source).body
+    except SyntaxError:
+        return
+    lines = cell.source.splitlines()
+    for statement in statements:
+        match statement:
+            case ast.AnnAssign(target=ast.Name(name), annotation=ast.Name(type_name), value=ast.expr() as value):
+                default = _literal(value, TYPES.get(type_name))
+                if default is not None:
+                    # Offsets of the syntax tree count UTF-8 bytes.
+                    behind = lines[statement.lineno - 1].encode()[statement.end_col_offset :].decode()
+                    yield Parameter(name, type_name, default, behind.strip().removeprefix("#").strip())
+
+
+def _literal(value: ast.expr, wanted: type[Value] | None) -> Value | None:
+    try:
+        literal = ast.literal_eval(value)
+    except ValueError:
+        return None
+    if wanted is float and type(literal) is int:
+        return float(literal)
+    return literal if type(literal) is wanted else None
+
+
+def _sections(cells: Iterable[Cell]) -> list[Section]:
+    """Cut the notebook at its level-2 headings; the first piece, without a title, is what stands before them."""
+    drafts: list[dict[str, Any]] = [{"title": "", "index": 0, "lead": [], "text": [], "code": []}]
+    for cell in cells:
+        if cell.kind == "code":
+            drafts[-1]["code"].append(cell)
+        elif cell.kind == "markdown":
+            for heading, text in _cut(cell.source):
+                if heading is not None:
+                    drafts.append({"title": heading, "index": cell.index, "lead": [], "text": [], "code": []})
+                drafts[-1]["text"].append(text)
+                if not drafts[-1]["code"]:
+                    drafts[-1]["lead"].append(text)
+    return [_section(draft) for draft in drafts]
+
+
+def _section(draft: dict[str, Any]) -> Section:
+    lead, text = ("\n\n".join(draft[key]).strip() for key in ("lead", "text"))
+    return Section(draft["title"], draft["index"], lead, text, tuple(draft["code"]))
+
+
+def _cut(source: str) -> Iterator[tuple[str | None, str]]:
+    """The text before the first level-2 heading with None, then every heading with the text under it."""
+    heading, lines, fenced = None, list[str](), False
+    for line in source.splitlines():
+        fenced ^= line.startswith("```")
+        if line.startswith("## ") and not fenced:
+            yield heading, "\n".join(lines)
+            heading, lines = line[3:].strip(), []
+        else:
+            lines.append(line)
+    yield heading, "\n".join(lines)
+
+
+def _step(section: Section) -> Step | None:
+    title = _STEP_TITLE.fullmatch(section.title)
+    if not title:
+        return None
+    named = " ".join(_OBJECTIVES.findall(section.text))
+    return Step(int(title[1]), title[2], parse_refs(named), section)

@@ -1,0 +1,129 @@
+"""A runbook: an ordered list of notebooks that together do one job. Read from `runbooks/*.yaml`."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from ragonotebooks.catalog import notebook, project
+from ragonotebooks.catalog.nearest import did_you_mean
+from ragonotebooks.catalog.notebook import Notebook, Parameter, Value
+from ragonotebooks.catalog.values import convert
+from ragonotebooks.errors import UsageError
+
+CLOUDS = ("aws",)
+"""The clouds that a runbook can be for."""
+
+_FIELDS = ("title", "cloud", "purpose", "notebooks")
+
+
+@dataclass(frozen=True, slots=True)
+class Runbook:
+    """Notebooks in the order in which they run.
+
+    name: the file's name without suffix, or the notebook's key for a runbook of one.
+    cloud: `aws`.
+    """
+
+    name: str
+    title: str
+    cloud: str
+    purpose: str
+    notebooks: tuple[Notebook, ...]
+
+    @property
+    def parameters(self) -> tuple[Parameter, ...]:
+        """The parameters of all its notebooks, each once, in the order of first appearance."""
+        merged: dict[str, Parameter] = {}
+        for one in self.notebooks:
+            for parameter in one.parameters:
+                first = merged.setdefault(parameter.name, parameter)
+                if (first.type, first.default) != (parameter.type, parameter.default):
+                    raise UsageError(
+                        f"parameter '{parameter.name}' is {_declared(parameter)} in {one.key} but {_declared(first)} "
+                        f"in a notebook before it in runbook '{self.name}'; give it one type and default"
+                    )
+        return tuple(merged.values())
+
+    def bind(self, values: dict[str, str]) -> dict[str, Value]:
+        """Turn the command line's strings into values of the parameters' types.
+
+        Returns the given ones only; the others keep the default that stands in the notebook. A UsageError names an
+        unknown parameter with the nearest one, and a value of the wrong type or not a region, folder or target.
+        """
+        known = {parameter.name: parameter for parameter in self.parameters}
+        for name in values:
+            if name not in known:
+                raise UsageError(f"'{self.name}' has no parameter '{name}'; {did_you_mean(name, known)}")
+        return {name: convert(known[name], text) for name, text in values.items()}
+
+
+def load(name: str) -> Runbook:
+    """The runbook with this name or path, or a runbook of the one notebook with this key or path.
+
+    A UsageError names the nearest runbook or notebook, or what is wrong with the file.
+    """
+    path = Path(name)
+    if path.suffix in (".yaml", ".yml") and path.is_file():
+        return read(path)
+    inside = project.runbooks() / f"{name}.yaml"
+    if inside.is_file():
+        return read(inside)
+    return _of_one(name)
+
+
+def names() -> list[str]:
+    """The names of all runbooks of the checkout."""
+    return [path.stem for path in sorted(project.runbooks().glob("*.yaml"))]
+
+
+def read(path: Path) -> Runbook:
+    """Read a runbook's file; a UsageError names the file and what is wrong with it."""
+    data = _fields(path)
+    notebooks = tuple(notebook.read(_member(path, key)) for key in data["notebooks"])
+    return Runbook(path.stem, data["title"], data["cloud"], data["purpose"], notebooks)
+
+
+def _of_one(name: str) -> Runbook:
+    known = [*names(), *notebook.keys()]
+    try:
+        one = notebook.read(notebook.find(name))
+    except UsageError:
+        if Path(name).is_file():
+            raise
+        raise UsageError(f"there is no runbook or notebook '{name}'; {did_you_mean(name, known)}") from None
+    return Runbook(one.key, one.title, one.cloud, one.purpose, (one,))
+
+
+def _fields(path: Path) -> dict[str, Any]:
+    shown = project.shown(path)
+    try:
+        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        reason = " ".join(str(error).split())
+        raise UsageError(f"{shown} cannot be read as YAML: {reason}; correct it") from None
+    if not isinstance(data, dict):
+        raise UsageError(f"{shown} is not a runbook; it needs the fields {', '.join(_FIELDS)}")
+    for field in _FIELDS:
+        if not data.get(field):
+            raise UsageError(f"{shown} has no field '{field}'; a runbook needs {', '.join(_FIELDS)}")
+    for field in data:
+        if field not in _FIELDS:
+            raise UsageError(f"{shown} has an unknown field '{field}'; {did_you_mean(str(field), _FIELDS)}")
+    if data["cloud"] not in CLOUDS:
+        raise UsageError(f"{shown} is for cloud '{data['cloud']}', which is not supported; use {' or '.join(CLOUDS)}")
+    if not isinstance(data["notebooks"], list) or not all(isinstance(key, str) for key in data["notebooks"]):
+        raise UsageError(f"{shown}: 'notebooks' is not a list of keys; write one `- aws/01-network` a line")
+    return data
+
+
+def _member(path: Path, key: str) -> Path:
+    try:
+        return notebook.find(key)
+    except UsageError as error:
+        raise UsageError(f"{project.shown(path)}: {error}") from None
+
+
+def _declared(parameter: Parameter) -> str:
+    return f"`{parameter.type} = {parameter.default!r}`"
