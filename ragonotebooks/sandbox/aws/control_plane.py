@@ -1,0 +1,56 @@
+"""moto as one WSGI application: called by one thread at a time, its answers complete before the lock is let go, each call written
+down in the ledger.
+"""
+
+import time
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+
+from ragonotebooks.sandbox.aws import rds
+from ragonotebooks.sandbox.context import Context
+from ragonotebooks.sandbox.front import Front, WSGIApp
+from ragonotebooks.sandbox.ledger import Call, current_call
+from ragonotebooks.sandbox.local import Local
+
+_HOSTS = r"(.+\.)?amazonaws\.com|.+\.api\.aws"
+
+
+def play(context: Context, front: Front, local: Local) -> None:
+    """Make `front` answer for AWS."""
+    rds.install(context)
+    app = DomainDispatcherApplication(create_backend_app)
+    front.play(_HOSTS, recorded(context, serialised(context, app)))
+
+
+def serialised(context: Context, app: WSGIApp) -> WSGIApp:
+    """Call `app` under the context's lock. moto's backends are plain dictionaries: two threads at once lose writes."""
+
+    def answer(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        environ["wsgi.url_scheme"] = "https"
+        with context.lock:
+            return [b"".join(app(environ, start_response))]
+
+    return answer
+
+
+def recorded(context: Context, app: WSGIApp) -> WSGIApp:
+    """Write each call of `app` down in the ledger."""
+
+    def answer(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        started = time.perf_counter()
+        call = Call()
+
+        def note(status: str, headers: list[tuple[str, str]], *rest: Any) -> Any:
+            call.status = int(status.split()[0])
+            return start_response(status, headers, *rest)
+
+        token = current_call.set(call)
+        try:
+            return app(environ, note)
+        finally:
+            current_call.reset(token)
+            context.ledger.write(call, started)
+
+    return answer

@@ -1,0 +1,309 @@
+"""RDS for PostgreSQL: moto keeps the instances, this controller keeps a Postgres server and a relay for each of them.
+
+An instance is `available` only when its server answers; a killed server comes back with its data; a deleted instance takes its
+server with it. Other engines are refused by name.
+"""
+
+import hashlib
+import json
+import secrets
+import shutil
+import socket
+import sys
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from moto.rds import models
+from moto.rds.exceptions import RDSClientError
+from moto.rds.responses import RDSResponse
+
+from ragonotebooks.sandbox.aws import network
+from ragonotebooks.sandbox.callers import Address, CallerGone
+from ragonotebooks.sandbox.context import Context, Place
+from ragonotebooks.sandbox.parts.postgres import Installation, Postgres, install as install_postgres
+from ragonotebooks.sandbox.parts.relay import PostgresRelay, free_listener
+
+_TRANSITIONAL = frozenset({"creating", "deleting", "starting", "stopping", "rebooting", "modifying", "backing-up"})
+_RESTART_PAUSE = 0.2
+
+
+@dataclass
+class _Real:
+    """What stands behind one instance."""
+
+    server: Postgres
+    relay: PostgresRelay
+    listener: socket.socket
+
+
+class Databases:
+    """The controller: makes what the RDS backends say real.
+
+    Args:
+        context: The daemon's shared parts.
+    """
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._real: dict[str, _Real] = {}
+        self._snapshots: dict[str, str] = {}
+        self._installation: Installation | None = None
+        self._installing = threading.Lock()
+
+    def endpoint(self, instance: Any) -> tuple[str, int] | None:
+        """The address and port at which an instance can be reached, None while it has no server."""
+        real = self._real.get(instance.arn)
+        if real is None:
+            return None
+        address: tuple[str, int] = real.listener.getsockname()
+        return address
+
+    def provision(self, instance: Any, snapshot: str | None = None) -> None:
+        """Start a server for a new instance, with the data of a snapshot if one is named by its ARN."""
+        instance.status = "creating"
+        self._background(instance, "available", lambda: self._create(instance, snapshot))
+
+    def snapshot(self, snapshot: Any) -> None:
+        """Keep the data of the snapshot's instance as it is now."""
+        real = self._real.get(snapshot.database.arn)
+        if real is not None:
+            self._snapshots[snapshot.arn] = real.server.copy_to(self._snapshot_folder(snapshot.arn))
+
+    def copy_snapshot(self, source: Any, target: Any) -> None:
+        """Keep the source's data under the target's name too."""
+        shutil.copytree(self._snapshot_folder(source.arn), self._snapshot_folder(target.arn))
+        self._snapshots[target.arn] = self._snapshots[source.arn]
+
+    def has_snapshot(self, arn: str) -> bool:
+        """Whether the data of a snapshot is kept."""
+        return arn in self._snapshots
+
+    def forget_snapshot(self, snapshot: Any) -> None:
+        """Delete a snapshot's data."""
+        if self._snapshots.pop(snapshot.arn, None):
+            shutil.rmtree(self._snapshot_folder(snapshot.arn))
+
+    def stop(self, instance: Any) -> None:
+        """Shut the instance's server down and keep its data."""
+        server = self._real[instance.arn].server
+        instance.status = "stopping"
+        self._background(instance, "stopped", server.stop)
+
+    def start(self, instance: Any, meanwhile: str = "starting") -> None:
+        """Start the server of a stopped instance, or start a running one again."""
+        server = self._real[instance.arn].server
+        instance.status = meanwhile
+
+        def again() -> None:
+            server.stop()
+            server.start()
+            self._watch(instance)
+
+        self._background(instance, "available", again)
+
+    def delete(self, instance: Any) -> None:
+        """End the server and the relay of an instance, and remove its data."""
+        real = self._real.pop(instance.arn, None)
+        if real is not None:
+            self._context.workers.submit(self._remove, real)
+
+    def change_password(self, instance: Any, password: str) -> None:
+        """Let the master user's new password hold."""
+        self._real[instance.arn].server.change_password(instance.master_username, password)
+
+    def wait_for(self, instances: list[Any]) -> None:
+        """Let go of the lock until no instance is on its way to another state, within limits."""
+        self._context.wait_until(lambda: not any(instance.status in _TRANSITIONAL for instance in instances))
+
+    def servers(self) -> dict[str, Postgres]:
+        """The servers by their instance's ARN."""
+        return {arn: real.server for arn, real in self._real.items()}
+
+    def _create(self, instance: Any, snapshot: str | None) -> None:
+        server = Postgres(self._postgres(), self._folder(instance.arn), self._context.watcher)
+        listener = free_listener(int(instance.port))
+        tls = self._context.authority.server_context(listener.getsockname()[0])
+        relay = PostgresRelay(listener, server.socket, tls, lambda client, here: self._admits(instance, client, here))
+        if snapshot is None:
+            server.create(instance.master_username, instance._master_user_password, instance.db_name)
+        else:
+            server.create_from(self._snapshot_folder(snapshot), self._snapshots[snapshot])
+        self._context.run(relay.open())
+        with self._context.lock:
+            instance.engine_version = self._postgres().version
+            self._real[instance.arn] = _Real(server, relay, listener)
+        self._watch(instance)
+
+    def _admits(self, instance: Any, client: Address, here: Address) -> bool:
+        try:
+            task = self._context.callers.who(client, here)
+        except CallerGone:
+            return False
+        source = self._context.places.get(task, network.OUTSIDE) if task else network.OUTSIDE
+        with self._context.lock:
+            if source is network.OUTSIDE and not instance.publicly_accessible:
+                return False
+            target = Place(here[0], frozenset(instance.vpc_security_group_ids))
+            account, region = instance.account_id, instance.region
+            return network.admits(account, region, target.groups, instance.port, source) and network.lets_out(
+                account, region, target, instance.port, source
+            )
+
+    def _background(self, instance: Any, then: str, work: Any) -> None:
+        def go() -> None:
+            try:
+                work()
+                status = then
+            except Exception as error:
+                status = "failed"
+                print(f"{instance.arn}: {error}", file=sys.stderr, flush=True)  # noqa: T201 - the daemon's log
+            with self._context.changed:
+                instance.status = status
+                self._context.changed.notify_all()
+
+        self._context.workers.submit(go)
+
+    def _watch(self, instance: Any) -> None:
+        def wait() -> None:
+            real = self._real.get(instance.arn)
+            while real and real.server.pid:
+                real.server.wait()
+                if self._real.get(instance.arn) is real and real.server.crashed:
+                    time.sleep(_RESTART_PAUSE)
+                    real.server.start()
+
+        threading.Thread(target=wait, name=f"watch {instance.db_instance_identifier}", daemon=True).start()
+
+    def _remove(self, real: _Real) -> None:
+        self._context.run(real.relay.close())
+        real.server.remove()
+
+    def _postgres(self) -> Installation:
+        with self._installing:
+            if self._installation is None:
+                self._installation = install_postgres(self._context.folder)
+            return self._installation
+
+    def _folder(self, arn: str) -> Path:
+        # a unix socket's path may have 107 bytes, an instance's name alone 63
+        return self._context.folder / "rds" / hashlib.sha256(arn.encode()).hexdigest()[:10]
+
+    def _snapshot_folder(self, arn: str) -> Path:
+        return self._context.folder / "rds-snapshots" / hashlib.sha256(arn.encode()).hexdigest()[:10]
+
+
+def install(context: Context) -> Databases:
+    """Put the controller behind moto's RDS and return it."""
+    databases = Databases(context)
+    models.rds_backends.backend = _backend(databases)
+    models.DBInstance.endpoint = property(lambda instance: _endpoint(databases, instance))
+    models.DBInstance.address = property(lambda instance: (_endpoint(databases, instance) or {}).get("Address"))
+    models.MasterUserSecret._generate_secret_string = _managed_secret
+    describe = RDSResponse.describe_db_instances
+
+    def describe_when_settled(self: Any) -> Any:
+        identifier = self.params.get("DBInstanceIdentifier")
+        found = [self.backend.databases.get(identifier)] if identifier else self.backend.databases.values()
+        databases.wait_for([instance for instance in found if instance])
+        return describe(self)
+
+    RDSResponse.describe_db_instances = describe_when_settled
+    return databases
+
+
+def _endpoint(databases: Databases, instance: Any) -> dict[str, Any] | None:
+    found = databases.endpoint(instance)
+    return {"Address": found[0], "Port": found[1], "HostedZoneId": "Z2R2ITUGPM61AM"} if found else None
+
+
+def _managed_secret(secret: Any) -> str:
+    username = secret.resource.master_username
+    password = secrets.token_urlsafe(24)
+    secret.resource.master_user_password = password
+    return json.dumps({"username": username, "password": password})
+
+
+def _not_supported(what: str) -> RDSClientError:
+    return RDSClientError("UnsupportedOperation", f"{what} is not supported by the sandbox")
+
+
+def _backend(databases: Databases) -> type[models.RDSBackend]:
+    class Backend(models.RDSBackend):  # type: ignore[misc]  # moto ships no types
+        # moto derives an API's URLs from the module that its backend is defined in
+        __module__ = "moto.rds.models"
+
+        def create_db_instance(self, db_kwargs: dict[str, Any]) -> Any:
+            if db_kwargs.get("engine") != "postgres":
+                raise _not_supported(f"rds:CreateDBInstance with engine {db_kwargs.get('engine')}")
+            version = str(db_kwargs.get("engine_version") or "18")
+            if version.split(".")[0] != "18":
+                raise RDSClientError(
+                    "InvalidParameterCombination", f"Cannot find version {version} for postgres: the sandbox runs version 18"
+                )
+            snapshot = db_kwargs.pop("from_snapshot_arn", None)
+            instance = super().create_db_instance(db_kwargs)
+            databases.provision(instance, snapshot)
+            return instance
+
+        def restore_db_instance_from_db_snapshot(self, from_snapshot_id: str, overrides: dict[str, Any]) -> Any:
+            name = from_snapshot_id.rpartition(":")[2]
+            snapshot = self.get_db_snapshot(name)
+            if not databases.has_snapshot(snapshot.arn):
+                raise RDSClientError("InvalidDBSnapshotState", f"The snapshot {name} holds no data in the sandbox")
+            return super().restore_db_instance_from_db_snapshot(name, {**overrides, "from_snapshot_arn": snapshot.arn})
+
+        def create_db_snapshot(self, *args: Any, **kwargs: Any) -> Any:
+            snapshot = super().create_db_snapshot(*args, **kwargs)
+            databases.snapshot(snapshot)
+            return snapshot
+
+        def copy_db_snapshot(self, source_db_snapshot_identifier: str, *args: Any, **kwargs: Any) -> Any:
+            target = super().copy_db_snapshot(source_db_snapshot_identifier, *args, **kwargs)
+            databases.copy_snapshot(self.get_db_snapshot(source_db_snapshot_identifier.rpartition(":")[2]), target)
+            return target
+
+        def delete_db_snapshot(self, db_snapshot_identifier: str) -> Any:
+            snapshot = super().delete_db_snapshot(db_snapshot_identifier)
+            databases.forget_snapshot(snapshot)
+            return snapshot
+
+        def stop_db_instance(self, *args: Any, **kwargs: Any) -> Any:
+            instance = super().stop_db_instance(*args, **kwargs)
+            databases.stop(instance)
+            return instance
+
+        def start_db_instance(self, db_instance_identifier: str) -> Any:
+            instance = super().start_db_instance(db_instance_identifier)
+            databases.start(instance)
+            return instance
+
+        def reboot_db_instance(self, db_instance_identifier: str) -> Any:
+            instance = super().reboot_db_instance(db_instance_identifier)
+            databases.start(instance, meanwhile="rebooting")
+            return instance
+
+        def modify_db_instance(self, db_instance_identifier: str, db_kwargs: dict[str, Any]) -> Any:
+            password = db_kwargs.get("master_user_password")
+            instance = super().modify_db_instance(db_instance_identifier, db_kwargs)
+            if password:
+                databases.change_password(instance, password)
+            return instance
+
+        def delete_db_instance(self, db_instance_identifier: str, *args: Any, **kwargs: Any) -> Any:
+            instance = super().delete_db_instance(db_instance_identifier, *args, **kwargs)
+            databases.delete(instance)
+            return instance
+
+        def create_db_instance_read_replica(self, db_kwargs: dict[str, Any]) -> Any:
+            raise _not_supported("rds:CreateDBInstanceReadReplica")
+
+        def restore_db_instance_to_point_in_time(self, *args: Any, **kwargs: Any) -> Any:
+            raise _not_supported("rds:RestoreDBInstanceToPointInTime")
+
+        def create_db_cluster(self, kwargs: dict[str, Any]) -> Any:
+            raise _not_supported("rds:CreateDBCluster")
+
+    return Backend

@@ -1,0 +1,72 @@
+"""What the parts of one sandbox's daemon share."""
+
+import asyncio
+import threading
+from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ragonotebooks.sandbox.authority import Authority
+from ragonotebooks.sandbox.callers import Callers
+from ragonotebooks.sandbox.ledger import Ledger
+from ragonotebooks.sandbox.state import State
+from ragonotebooks.sandbox.watcher import Watcher
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a connection starts or ends in a network.
+
+    Attributes:
+        address: The private address inside of a VPC, or the public one outside.
+        groups: The ids of the security groups around it; empty outside of a VPC.
+        subnet: The subnet's id; None outside.
+    """
+
+    address: str
+    groups: frozenset[str] = frozenset()
+    subnet: str | None = None
+
+
+@dataclass
+class Context:
+    """One daemon's shared parts.
+
+    Attributes:
+        state: Who this sandbox is: name, account, the operator's key.
+        folder: The sandbox's folder.
+        authority: Issues certificates.
+        ledger: Where calls are written down.
+        watcher: Ends processes when the daemon ends.
+        callers: The running tasks.
+        places: Where in a network each running task is.
+        loop: The event loop that gateway and relays run on.
+        lock: Held while a control plane answers; controllers hold it while they change what a control plane shows.
+        changed: Waited on by calls that want to see a controller's result; notified after each change.
+        workers: Threads for what takes longer than a call should.
+    """
+
+    state: State
+    folder: Path
+    authority: Authority
+    ledger: Ledger
+    watcher: Watcher
+    callers: Callers
+    loop: asyncio.AbstractEventLoop
+    places: dict[str, Place] = field(default_factory=dict)
+    lock: threading.RLock = field(default_factory=threading.RLock)
+    changed: threading.Condition = field(init=False)
+    workers: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(16, thread_name_prefix="controller"))
+
+    def __post_init__(self) -> None:
+        self.changed = threading.Condition(self.lock)
+
+    def run(self, work: Coroutine[Any, Any, Any]) -> Any:
+        """Run a coroutine on the event loop from another thread, and return its result."""
+        return asyncio.run_coroutine_threadsafe(work, self.loop).result(timeout=30)
+
+    def wait_until(self, settled: Callable[[], bool], seconds: float = 30.0) -> None:
+        """Let go of the lock until `settled()` is true, at most `seconds`; the caller holds the lock."""
+        self.changed.wait_for(settled, timeout=seconds)

