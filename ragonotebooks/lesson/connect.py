@@ -1,0 +1,170 @@
+"""`connect`: decide which cloud answers this kernel, once, outside of the code that uses it."""
+
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from ragonotebooks.catalog import project
+from ragonotebooks.errors import RagonotebooksError, UsageError
+
+_RUN_VARIABLE: Final = "RAGONOTEBOOKS_RUN"
+_SANDBOX_VARIABLE: Final = "RAGONOTEBOOKS_SANDBOX"
+_ACCOUNT_VARIABLE: Final = "RAGONOTEBOOKS_ACCOUNT"
+_before: dict[str, str] | None = None
+
+
+@dataclass(frozen=True)
+class Lab:
+    """Where a lesson works.
+
+    Attributes:
+        cloud: "aws".
+        target: "sandbox", or "cloud" for a real account.
+        region: The region that clients use by default.
+        name: The deployment: prefix and tag of everything that is made.
+        account: The account id, 12 digits.
+        identity: The ARN of who calls.
+        root: The checkout, against which relative paths are meant.
+    """
+
+    cloud: str
+    target: str
+    region: str
+    name: str
+    account: str
+    identity: str
+    root: Path
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """What marks the things of this deployment; clean-up finds them by it and touches nothing else."""
+        return {"deployment": self.name, "managed-by": "ragonotebooks"}
+
+    @property
+    def tags(self) -> list[dict[str, str]]:
+        """The same as most AWS services want it: `[{"Key": …, "Value": …}, …]`."""
+        return [{"Key": key, "Value": value} for key, value in self.labels.items()]
+
+
+def connect(
+    cloud: str,
+    *,
+    target: str = "sandbox",
+    region: str = "us-east-1",
+    name: str = "ragonometrics",
+    needs: Sequence[str] = (),
+) -> Lab:
+    """Point this kernel's clients at a cloud, and make sure that what the lesson builds on is there.
+
+    In the sandbox the lessons in `needs` are run first when they have not passed yet. In a real account nothing is changed:
+    they are verified, and what is missing is named with the command that brings it. Clients that were made before keep
+    the cloud that they were made for.
+
+    Args:
+        cloud: "aws".
+        target: "sandbox", or "cloud" for the account that the environment variable RAGONOTEBOOKS_ACCOUNT names.
+        region: The region that clients use by default.
+        name: The deployment.
+        needs: Lessons that come before this one, such as "01-network".
+
+    Raises:
+        UsageError: An argument is wrong, or the account is not the one that was named.
+        RagonotebooksError: The sandbox did not start, or something that the lesson needs is missing.
+    """
+    if cloud != "aws":
+        raise UsageError(f"connect knows the cloud 'aws', not {cloud!r}")
+    if target not in ("sandbox", "cloud"):
+        raise UsageError(f"target is 'sandbox' or 'cloud', not {target!r}")
+    _restore_environment()
+    if target == "sandbox":
+        _enter_sandbox(region)
+    else:
+        os.environ |= {"AWS_REGION": region, "AWS_DEFAULT_REGION": region}
+    _forget_clients()
+    account, identity = _who_am_i(target)
+    lab = Lab(cloud, target, region, name, account, identity, project.ROOT)
+    for need in needs:
+        _bring_up(f"{cloud}/{need}", lab)
+    print(f"{target} · account {account} · {region} · deployment {name}")  # noqa: T201 - what a cell shows
+    return lab
+
+
+def _enter_sandbox(region: str) -> None:
+    from ragonotebooks.sandbox import client
+
+    name = os.environ.get(_SANDBOX_VARIABLE, "default")
+    if os.environ.get(_RUN_VARIABLE) == "verify" and client.find(name) is None:
+        raise UsageError(f"there is nothing to verify: no sandbox {name} runs; start one with: ragonotebooks run deploy-aws")
+    variables = client.environment(client.up(name), region)
+    _change_environment(variables, client.FOREIGN_VARIABLES)
+
+
+def _change_environment(variables: dict[str, str], unwanted: Sequence[str]) -> None:
+    global _before  # noqa: PLW0603 - the environment that it describes is the process's own
+    _before = dict(os.environ)
+    for variable in unwanted:
+        os.environ.pop(variable, None)
+    os.environ |= variables
+
+
+def _restore_environment() -> None:
+    global _before  # noqa: PLW0603 - see above
+    if _before is not None:
+        os.environ.clear()
+        os.environ |= _before
+        _before = None
+
+
+def _forget_clients() -> None:
+    """boto3 keeps a default session with the credentials that it saw first."""
+    if boto3 := sys.modules.get("boto3"):
+        boto3.DEFAULT_SESSION = None  # type: ignore[attr-defined]  # boto3 ships no types
+
+
+def _who_am_i(target: str) -> tuple[str, str]:
+    import boto3
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    named = os.environ.get(_ACCOUNT_VARIABLE)
+    if target == "cloud" and not named:
+        raise UsageError(f"target 'cloud' changes a real account: name the one you mean with {_ACCOUNT_VARIABLE}=<account id>")
+    try:
+        answer: dict[str, Any] = boto3.client("sts").get_caller_identity()
+    except (BotoCoreError, ClientError) as error:
+        raise RagonotebooksError(f"AWS does not know who you are ({error}); check your credentials") from error
+    if target == "cloud" and answer["Account"] != named:
+        raise UsageError(f"your credentials are for account {answer['Account']}, but {_ACCOUNT_VARIABLE} names {named}; nothing was changed")
+    return answer["Account"], answer["Arn"]
+
+
+def _bring_up(notebook: str, lab: Lab) -> None:
+    """Have `notebook` in place. It is run by the command line, which is where a person would run it too."""
+    mode = os.environ.get(_RUN_VARIABLE)
+    parameters = {"target": lab.target, "region": lab.region, "name": lab.name}
+    if lab.target == "cloud" and mode is None and not _command("verify", notebook, parameters):
+        raise RagonotebooksError(
+            f"{notebook} is not in place; bring it with: ragonotebooks run {notebook} -p target=cloud -p region={lab.region} -p name={lab.name}"
+        )
+    if lab.target == "sandbox" and mode != "verify":
+        from ragonotebooks.sandbox import client
+
+        if not client.passed(os.environ[_SANDBOX_VARIABLE], notebook, parameters) and not _command("run", notebook, parameters):
+            raise RagonotebooksError(f"{notebook} did not pass; see what fails with: ragonotebooks run {notebook}")
+
+
+def _command(verb: str, notebook: str, parameters: dict[str, str]) -> bool:
+    print(f"{verb} {notebook}, which this lesson needs …", file=sys.stderr)  # noqa: T201 - what a cell shows
+    options = [f"{key}={value}" for key, value in parameters.items()]
+    with tempfile.TemporaryDirectory() as folder:
+        words = [sys.executable, "-m", "ragonotebooks", verb, notebook, "--out", f"{folder}/run"]
+        words += [word for option in options for word in ("-p", option)]
+        environment = {**(_before or os.environ), _SANDBOX_VARIABLE: os.environ.get(_SANDBOX_VARIABLE, "default")}
+        done = subprocess.run(words, env=environment, capture_output=True, text=True)
+    if done.returncode:
+        print(done.stdout + done.stderr, file=sys.stderr)  # noqa: T201 - what a cell shows
+    return done.returncode == 0
