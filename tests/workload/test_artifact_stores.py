@@ -1,0 +1,93 @@
+"""Both artifact stores keep the same promises."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import boto3
+import pytest
+from moto import mock_aws
+
+from ragonotebooks.workload.artifacts import Artifacts, FolderArtifacts, MissingArtifactError, open_artifacts, to_json
+from ragonotebooks.workload.errors import InputError
+
+
+@pytest.fixture
+def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    for name, value in {"ACCESS_KEY_ID": "test", "SECRET_ACCESS_KEY": "test", "DEFAULT_REGION": "us-east-1"}.items():
+        monkeypatch.setenv(f"AWS_{name}", value)
+    with mock_aws():
+        boto3.client("s3").create_bucket(Bucket="papers")
+        yield
+
+
+@pytest.fixture(params=["s3://papers", "s3://papers/some/prefix/", "file"])
+def artifacts(request: pytest.FixtureRequest, s3: None, tmp_path: Path) -> Artifacts:
+    return open_artifacts(tmp_path.as_uri() if request.param == "file" else request.param)
+
+
+def test_what_was_written_is_read(artifacts: Artifacts) -> None:
+    artifacts.write("runs/one/manifest.json", b"first")
+    artifacts.write("runs/one/manifest.json", b"second")
+    assert artifacts.read("runs/one/manifest.json").data == b"second"
+
+
+def test_keys_are_listed_sorted_below_their_prefix(artifacts: Artifacts) -> None:
+    for key in ("corpus/b.json", "corpus/a/z.pdf", "runs/x", "corpus-old/c"):
+        artifacts.write(key, b"")
+    assert artifacts.list("corpus/") == ["corpus/a/z.pdf", "corpus/b.json"]
+    assert artifacts.list("nothing/") == []
+
+
+def test_a_missing_artifact_is_named(artifacts: Artifacts) -> None:
+    with pytest.raises(MissingArtifactError, match=r"questions\.jsonl: put it there\.$"):
+        artifacts.read("evaluation/questions.jsonl")
+
+
+def test_more_keys_than_one_page_are_all_listed(s3: None) -> None:
+    store = open_artifacts("s3://papers/many")
+    for number in range(1001):
+        store.write(f"corpus/{number:04}.txt", b"")
+    assert len(store.list("corpus/")) == 1001
+
+
+def test_versions_are_told_where_a_bucket_keeps_them(s3: None) -> None:
+    boto3.client("s3").put_bucket_versioning(Bucket="papers", VersioningConfiguration={"Status": "Enabled"})
+    store = open_artifacts("s3://papers")
+    first, second = store.write("a", b"1"), store.write("a", b"2")
+    assert first is not None
+    assert first != second
+    assert store.read("a").version == second
+
+
+def test_folders_that_the_console_makes_are_no_artifacts(s3: None) -> None:
+    boto3.client("s3").put_object(Bucket="papers", Key="corpus/", Body=b"")
+    assert open_artifacts("s3://papers").list("corpus/") == []
+
+
+def test_a_manifest_opens_as_json(s3: None) -> None:
+    open_artifacts("s3://papers").write("latest.json", to_json({"name": "é"}))
+    answer = boto3.client("s3").get_object(Bucket="papers", Key="latest.json")
+    assert (answer["ContentType"], answer["Body"].read().decode()) == ("application/json", '{\n  "name": "é"\n}\n')
+
+
+def test_a_bucket_that_does_not_exist_is_named(s3: None) -> None:
+    store = open_artifacts("s3://no-such-bucket-here")
+    for use in (lambda: store.list(""), lambda: store.read("a"), lambda: store.write("a", b"")):
+        with pytest.raises(InputError, match="'no-such-bucket-here' that ARTIFACTS names does not exist"):
+            use()
+
+
+@pytest.mark.parametrize(
+    "url", ["gs://bucket/prefix", "s3://", "s3:///prefix", "/a/folder", "file://host/dir", "file:///"]
+)
+def test_other_stores_are_refused_by_name(url: str) -> None:
+    with pytest.raises(InputError, match=f"^ARTIFACTS is '{url}', which is no artifact store: give s3://"):
+        open_artifacts(url)
+
+
+def test_a_folder_with_a_space_in_its_name_is_found(tmp_path: Path) -> None:
+    folder = tmp_path / "my papers"
+    store = open_artifacts(folder.as_uri())
+    assert isinstance(store, FolderArtifacts)
+    store.write("a", b"1")
+    assert (folder / "a").read_bytes() == b"1"

@@ -1,0 +1,99 @@
+"""Papers, passages and vectors in a real Postgres."""
+
+import numpy as np
+import psycopg
+import pytest
+
+from ragonotebooks.workload import chunks
+from ragonotebooks.workload.embeddings import embed
+from ragonotebooks.workload.errors import InputError
+from ragonotebooks.workload.records import Paper
+from ragonotebooks.workload.settings import Database
+from ragonotebooks.workload.store import Source, Store, connect
+
+PAPER = Paper("p", "Cars & lemons", "Sellers know what buyers don't.", ("A", "B"), 1970, "QJE", ("D82",), "10.1/x")
+SOURCE = Source("corpus/p.json", "0" * 64, "recipe")
+
+
+def put(store: Store, paper: Paper = PAPER) -> np.ndarray:
+    passages = chunks.passages(paper)
+    vectors = embed([passage.searchable for passage in passages])
+    store.put([(SOURCE, paper)], passages, vectors)
+    return vectors
+
+
+def test_second_migration_applies_nothing(empty_database: Database) -> None:
+    with connect(empty_database) as store:
+        assert store.migrate() == ["0001_papers_and_passages"]
+    with connect(empty_database) as store:
+        assert store.migrate() == []
+
+
+def test_an_unknown_newer_schema_is_refused(database: Database) -> None:
+    with connect(database) as store:
+        store._connection.execute("INSERT INTO schema_version (version) VALUES (999)")
+        with pytest.raises(InputError, match="run a newer image"):
+            store.require_schema()
+
+
+def test_what_was_put_comes_back(database: Database) -> None:
+    with connect(database) as store:
+        vectors = put(store)
+    with connect(database) as store:
+        passages, read = store.passages()
+        assert passages == chunks.passages(PAPER)
+        assert read.tobytes() == vectors.tobytes()
+        assert store.known() == {SOURCE: "p"}
+
+
+def test_a_block_that_fails_leaves_no_trace(database: Database) -> None:
+    def put_and_fail() -> None:
+        with connect(database) as store:
+            put(store)
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        put_and_fail()
+    with connect(database) as store:
+        assert store.counts() == {"papers": 0, "passages": 0}
+
+
+def test_an_empty_store_has_an_empty_matrix(database: Database) -> None:
+    with connect(database) as store:
+        passages, vectors = store.passages()
+    assert passages == []
+    assert vectors.shape == (0, 256)
+
+
+def test_words_match_by_stem_and_any_of_them_is_enough(database: Database) -> None:
+    with connect(database) as store:
+        put(store)
+        assert [passage.paper for passage in store.matching("does a buyer like unicorns & dragons?")] == ["p"]
+        assert store.matching("unicorns") == []
+        assert store.matching("the of and") == []
+
+
+def test_papers_that_are_not_kept_take_their_passages_along(database: Database) -> None:
+    with connect(database) as store:
+        put(store)
+        assert store.keep_only(["other"]) == 1
+        assert store.counts() == {"papers": 0, "passages": 0}
+
+
+def test_the_vector_index_serves_the_search(database: Database) -> None:
+    with connect(database) as store:
+        vectors = put(store)
+        store._connection.execute("SET LOCAL enable_seqscan = off")
+        store._connection.execute("SET LOCAL enable_sort = off")
+        plan = store._connection.execute(
+            "EXPLAIN SELECT position FROM passages ORDER BY embedding <=> %s::vector LIMIT 5",
+            [str(vectors[0].tolist())],
+        ).fetchall()
+    assert "passages_by_meaning" in str(plan)
+
+
+def test_a_wrong_password_is_not_shown(database: Database) -> None:
+    wrong = Database(database.host, database.port, database.name, database.user, "wr0ng-secret", "verify-full")
+    with pytest.raises(psycopg.OperationalError) as caught, connect(wrong):
+        pass
+    assert "wr0ng-secret" not in str(caught.value) + repr(wrong)
