@@ -141,12 +141,12 @@ def find(name: str) -> Path:
     inside = project.notebooks() / f"{name.removesuffix('.ipynb')}.ipynb"
     if inside.is_file():
         return inside
-    raise UsageError(f"there is no notebook '{name}'; {did_you_mean(name, keys())}")
+    raise UsageError(f"there is no notebook '{name}'; {did_you_mean(name, map(key_of, lessons()))}")
 
 
-def keys() -> list[str]:
-    """The keys of all lessons of the checkout, in reading order."""
-    return [key_of(path) for path in sorted(project.notebooks().glob("*/*.ipynb"))]
+def lessons() -> list[Path]:
+    """The files of all lessons of the checkout, in reading order."""
+    return sorted(project.notebooks().glob("*/*.ipynb"))
 
 
 def key_of(path: Path) -> str:
@@ -181,7 +181,7 @@ def _stored(path: Path) -> dict[str, Any]:
         nbformat.validate(stored, version=4)
     except OSError as error:
         raise UsageError(f"{project.shown(path)} cannot be read ({error.strerror}); check its permissions") from None
-    except (nbformat.ValidationError, nbformat.reader.NotJSONError, UnicodeDecodeError, AttributeError, KeyError):
+    except (nbformat.ValidationError, ValueError, AttributeError, KeyError, TypeError):
         raise UsageError(
             f"{project.shown(path)} is not a Jupyter notebook (nbformat 4); restore it or save it again from JupyterLab"
         ) from None

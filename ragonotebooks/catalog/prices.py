@@ -29,7 +29,7 @@ class Price:
     confidence: str
 
 
-def price(cloud: str, service: str, item: str) -> Price:
+def find_price(cloud: str, service: str, item: str) -> Price:
     """The price of one item; a UsageError names the nearest service or item of the cloud's list."""
     rows = _rows(project.prices(), cloud)
     services = {known for known, _ in rows}

@@ -86,7 +86,7 @@ def read(path: Path) -> Runbook:
 
 
 def _of_one(name: str) -> Runbook:
-    known = [*names(), *notebook.keys()]
+    known = [*names(), *map(notebook.key_of, notebook.lessons())]
     try:
         one = notebook.read(notebook.find(name))
     except UsageError:
