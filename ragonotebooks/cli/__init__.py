@@ -1,7 +1,7 @@
 """The `ragonotebooks` command: one file a command, each a function that the app below registers.
 
-A `UsageError` ends with exit code 2 and any other `RagonotebooksError` with exit code 1; both print one sentence, never a
-traceback.
+A `UsageError` ends with exit code 2 and any other `RagonotebooksError` with exit code 1; both print one sentence, never
+a traceback.
 """
 
 import sys
@@ -26,3 +26,7 @@ def main() -> None:
     except RagonotebooksError as error:
         typer.echo(f"ragonotebooks: {error}", err=True)
         sys.exit(error.exit_code)
+
+
+# Each module registers its command on the app above.
+from ragonotebooks.cli import lint, list_, objectives, run, show, verify  # noqa: E402, F401

@@ -1,0 +1,272 @@
+"""The papermill engine `ragonotebooks`: papermill's own, but true about dead kernels, time limits, exits and signals.
+
+Also usable alone: `papermill --engine ragonotebooks in.ipynb out.ipynb`.
+"""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+import nbformat
+from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
+from papermill.clientwrap import PapermillNotebookClient
+from papermill.engines import Engine, NotebookExecutionManager, papermill_engines
+
+from ragonotebooks.run import kernel as kernels
+from ragonotebooks.run.interruption import Interruption
+from ragonotebooks.run.kernel import IpcKernelManager
+
+NAME = "ragonotebooks"
+TIME_LIMIT = 300.0
+"""Seconds that a cell may take, unless its metadata says `{"ragonotebooks": {"timeout": seconds}}`."""
+
+_IGNORED_INTERRUPT = 10
+"""Seconds that a cell over its limit has to obey the interrupt before its kernel is given up."""
+
+_SAVE_SHARE = 20
+"""Saving in between waits for this many times the last save's duration, so that it costs a twentieth at most."""
+
+_LOG = logging.getLogger(__name__)
+_LOG.addHandler(logging.NullHandler())
+
+
+@dataclass(frozen=True, slots=True)
+class CellError:
+    """Why a cell failed.
+
+    name: the exception's name, or `DeadKernel`, `TimeLimit`, `Exit`, `Interrupted`.
+    message: one sentence, or what the exception says.
+    ends_kernel: the notebook cannot go on after it.
+    """
+
+    name: str
+    message: str
+    ends_kernel: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CellOutcome:
+    """One code cell that was executed, or skipped because of a tag (then it took 0 seconds)."""
+
+    cell: Any
+    skipped: bool
+    seconds: float
+    error: CellError | None
+
+
+@dataclass(slots=True)
+class Execution:
+    """How one notebook is to be executed, and afterwards how that went.
+
+    save_to: where the executed notebook is kept while and after it runs.
+    skip: cells with one of these tags are not executed.
+    goes_on: whether the notebook goes on behind a cell with this error; never after the kernel ended.
+    on_start, on_cell: called before each executed cell, and after each code cell.
+    kernel: a kernel to use; the engine starts one when there is none, and ends it in both cases.
+    ended: the last cell was reached and the kernel was alive then.
+    """
+
+    save_to: Path | None = None
+    skip: frozenset[str] = frozenset({"skip-execution"})
+    goes_on: Callable[[CellOutcome], bool] = lambda outcome: False
+    on_start: Callable[[Any], None] = lambda cell: None
+    on_cell: Callable[[CellOutcome], None] = lambda outcome: None
+    kernel: IpcKernelManager | None = None
+    interruption: Interruption = field(default_factory=Interruption)
+    ended: bool = False
+
+
+class RagonotebooksEngine(Engine):  # type: ignore[misc]  # papermill is untyped
+    """Papermill's engine contract; takes one more argument, `execution`."""
+
+    @classmethod
+    def execute_notebook(
+        cls,
+        nb: Any,
+        kernel_name: str,
+        output_path: str | None = None,
+        progress_bar: bool | dict[str, Any] = True,
+        log_output: bool = False,
+        autosave_cell_every: int = 30,
+        execution: Execution | None = None,
+        **kwargs: Any,
+    ) -> Any:
+        """Execute the notebook as `execution` says and return it; errors stand in it and in the outcomes."""
+        execution = execution or Execution(save_to=Path(output_path) if output_path else None)
+        manager = _Manager(
+            nb,
+            output_path=execution.save_to,
+            progress_bar=progress_bar,
+            log_output=log_output,
+            autosave_cell_every=autosave_cell_every,
+        )
+        with execution.interruption.listening():
+            manager.notebook_start()
+            try:
+                cls.execute_managed_notebook(manager, kernel_name, log_output=log_output, execution=execution, **kwargs)
+            finally:
+                manager.notebook_complete()
+        return manager.nb
+
+    @classmethod
+    def execute_managed_notebook(
+        cls,
+        nb_man: NotebookExecutionManager,
+        kernel_name: str,
+        *,
+        execution: Execution,
+        log_output: bool = False,
+        stdout_file: Any = None,
+        stderr_file: Any = None,
+        start_timeout: int = 60,
+        execution_timeout: float | None = None,
+        **_unused: Any,
+    ) -> None:
+        """Run all cells in a kernel that ends with them; `execution_timeout` is in seconds for a cell."""
+        execution.kernel = execution.interruption.kernel = execution.kernel or kernels.start(kernel_name)
+        limit = execution_timeout or TIME_LIMIT
+        client = _Client(
+            nb_man,
+            execution,
+            kernel_name=kernel_name,
+            startup_timeout=start_timeout,
+            timeout_func=lambda cell: cell.metadata.get("ragonotebooks", {}).get("timeout", limit),
+            log=_LOG,
+            log_output=log_output,
+            stdout_file=stdout_file,
+            stderr_file=stderr_file,
+        )
+        try:
+            client.execute()
+        finally:
+            execution.interruption.kernel = None
+            kernels.end(execution.kernel)
+
+
+class _Manager(NotebookExecutionManager):  # type: ignore[misc]  # papermill is untyped
+    """Saves atomically, and in between only as often as it is cheap."""
+
+    _next_save = 0.0
+
+    def save(self, **_unused: Any) -> None:
+        if self.output_path is None or monotonic() < self._next_save:
+            return
+        started = monotonic()
+        write_notebook(self.nb, Path(self.output_path))
+        self._next_save = monotonic() + _SAVE_SHARE * (monotonic() - started)
+        self.last_save_time = self.now()
+
+    def notebook_complete(self, **kwargs: Any) -> None:
+        self._next_save = 0.0
+        super().notebook_complete(**kwargs)
+
+
+class _Client(PapermillNotebookClient):  # type: ignore[misc]  # papermill is untyped
+    def __init__(self, manager: _Manager, execution: Execution, **traits: Any) -> None:
+        super().__init__(
+            manager,
+            km=execution.kernel,
+            iopub_timeout=_IGNORED_INTERRUPT,
+            interrupt_on_timeout=True,
+            error_on_timeout={"ename": "TimeLimit", "evalue": "", "traceback": []},
+            **traits,
+        )
+        self.on_cell_executed = self._notice_exit
+        self._execution = execution
+        self._asked_to_exit = False
+
+    def execute(self, **kwargs: Any) -> Any:
+        self.reset_execution_trackers()
+        with self.setup_kernel(cleanup_kc=True, **kwargs):
+            self._execution.ended = self._execute_cells()
+            if self._execution.ended:
+                info = self.wait_for_reply(self.kc.kernel_info())
+                self.nb.metadata["language_info"] = info["content"]["language_info"]
+                self.set_widgets_metadata()
+            else:
+                # A graceful end waits for an answer that a stuck or dead kernel never gives.
+                self.shutdown_kernel = "immediate"
+        return self.nb
+
+    def _execute_cells(self) -> bool:
+        """Execute cell by cell; False when it ended before the last one or with the kernel gone."""
+        for index, cell in enumerate(self.nb.cells):
+            if self._execution.interruption.received:
+                return False
+            if cell.cell_type != "code":
+                continue
+            outcome = self._execute_one(cell, index)
+            self._execution.on_cell(outcome)
+            error = outcome.error
+            if error and (error.ends_kernel or not self._execution.goes_on(outcome)):
+                return False
+        return True
+
+    def _execute_one(self, cell: Any, index: int) -> CellOutcome:
+        if self._execution.skip.intersection(cell.metadata.get("tags", [])) or not cell.source.strip():
+            cell.metadata.papermill["status"] = "skipped"
+            return CellOutcome(cell, skipped=True, seconds=0.0, error=None)
+        self._execution.on_start(cell)
+        started = monotonic()
+        self.nb_man.cell_start(cell, index)
+        error = self._attempt(cell, index)
+        if error:
+            self.nb_man.cell_exception(cell, cell_index=index)
+            _show_error(cell, error)
+        self.nb_man.cell_complete(cell, cell_index=index)
+        return CellOutcome(cell, skipped=False, seconds=monotonic() - started, error=error)
+
+    def _attempt(self, cell: Any, index: int) -> CellError | None:
+        try:
+            self.execute_cell(cell, index)
+        except CellExecutionError as error:
+            return self._why(error, self._get_timeout(cell))
+        except CellTimeoutError:
+            return CellError("TimeLimit", f"{_over(self._get_timeout(cell))} and does not obey an interrupt", True)
+        except DeadKernelError:
+            return self._interrupted() or CellError("DeadKernel", f"the kernel died, {self.km.autopsy()}", True)
+        if self._asked_to_exit:
+            return CellError("Exit", "the cell ends its kernel with exit(); remove that, or raise an error", True)
+        return None
+
+    def _why(self, error: CellExecutionError, limit: float | None) -> CellError:
+        if error.ename == "TimeLimit":
+            return CellError("TimeLimit", f"{_over(limit)}; make it faster or raise the limit in the cell's metadata")
+        if error.ename == "SystemExit":
+            return CellError("Exit", "the cell calls sys.exit(), which is no way to pass; remove it, or raise an error")
+        return self._interrupted() or CellError(error.ename, error.evalue)
+
+    def _interrupted(self) -> CellError | None:
+        received = self._execution.interruption.received
+        return CellError("Interrupted", f"stopped by {received.name}", True) if received else None
+
+    def _notice_exit(self, execute_reply: dict[str, Any], **_unused: Any) -> None:
+        payloads = execute_reply["content"].get("payload", [])
+        self._asked_to_exit = any(payload.get("source") == "ask_exit" for payload in payloads)
+
+
+def write_notebook(nb: Any, path: Path) -> None:
+    """Write a notebook so that a reader sees the old one or the new one whole, never a part."""
+    part = path.with_name(f".{path.name}.part")
+    part.write_text(nbformat.v4.writes(nb) + "\n", encoding="utf-8")  # type: ignore[no-untyped-call]
+    part.replace(path)
+
+
+def register() -> None:
+    """Make the engine known to papermill in this process, installed as an entry point or not."""
+    papermill_engines.register(NAME, RagonotebooksEngine)
+
+
+def _over(limit: float | None) -> str:
+    return f"the cell runs longer than its limit of {limit:g} s"
+
+
+def _show_error(cell: Any, error: CellError) -> None:
+    """Add the error to the cell's outputs unless the kernel's own report of it is there."""
+    if not any(output.output_type == "error" and output.ename == error.name for output in cell.outputs):
+        lines = [f"{error.name}: {error.message}"]
+        facts = {"ename": error.name, "evalue": error.message, "traceback": lines}
+        cell.outputs.append(nbformat.v4.new_output("error", **facts))  # type: ignore[no-untyped-call]

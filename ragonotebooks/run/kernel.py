@@ -1,0 +1,134 @@
+"""Kernels for headless runs: reached over unix sockets, started ahead of need, and never left behind."""
+
+import os
+import shutil
+import signal
+import sys
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Self
+
+from ipykernel.kernelspec import RESOURCES, get_kernel_dict
+from jupyter_client.kernelspec import KernelSpec
+from jupyter_client.manager import AsyncKernelManager
+from jupyter_core.utils import run_sync
+
+_LONGEST_SOCKET_PATH = 107 if sys.platform == "linux" else 103  # bytes of sun_path, less the closing zero
+_SOCKET = "k"
+_LOG_TAIL = 5
+
+
+class IpcKernelManager(AsyncKernelManager):
+    """One kernel in a folder of its own, which holds its sockets, connection file and log and goes when it ends.
+
+    `python3` is always the interpreter that runs this process: a kernelspec of that name elsewhere on the machine may
+    be another Python without this package.
+    """
+
+    def __init__(self, **traits: Any) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="kernel-", dir=_short_tempdir()))
+        sockets, connection = str(self.folder / _SOCKET), str(self.folder / "connection.json")
+        super().__init__(transport="ipc", ip=sockets, connection_file=connection, **traits)
+        if self.ipykernel:
+            self._kernel_spec = KernelSpec(resource_dir=RESOURCES, **get_kernel_dict())
+
+    @property
+    def log_file(self) -> Path:
+        """What the kernel's process writes outside of its cells, such as the trace of a crash."""
+        return self.folder / "output.log"
+
+    def signal(self, signum: int) -> None:
+        """Send a signal to the kernel and its children now, if it has not ended. Safe in a signal handler."""
+        process = getattr(self.provisioner, "process", None)
+        if process is not None and process.poll() is None:
+            os.killpg(process.pid, signum)
+
+    async def _async_cleanup_resources(self, restart: bool = False) -> None:
+        await super()._async_cleanup_resources(restart=restart)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    cleanup_resources = _async_cleanup_resources  # the base class pairs them this way
+
+    def autopsy(self) -> str:
+        """How the process ended and the last lines that it wrote, for a kernel that died by itself."""
+        process = getattr(self.provisioner, "process", None)
+        code = process.poll() if process is not None else None
+        how = f"killed by {signal.Signals(-code).name}" if code is not None and code < 0 else f"exit code {code}"
+        lines = self.log_file.read_text(errors="replace").splitlines() if self.log_file.exists() else []
+        return "\n".join([how, *lines[-_LOG_TAIL:]])
+
+
+def start(kernel_name: str, cwd: Path | None = None, env: Mapping[str, str] | None = None) -> IpcKernelManager:
+    """Start a kernel's process and return at once, while it boots.
+
+    Args:
+        kernel_name: The kernelspec's name, such as `python3`.
+        cwd: Its working directory; this process's when None.
+        env: Its whole environment; this process's when None.
+
+    Raises:
+        jupyter_client.kernelspec.NoSuchKernel: There is no kernelspec of that name.
+    """
+    manager = IpcKernelManager(kernel_name=kernel_name)
+    try:
+        # History is for people at a prompt; headless kernels would write to one shared file of the user.
+        arguments = ["--HistoryManager.hist_file=:memory:"] if manager.ipykernel else []
+        with manager.log_file.open("wb") as log:
+            run_sync(manager.start_kernel)(
+                extra_arguments=arguments,
+                cwd=str(cwd) if cwd else None,
+                env=dict(env if env is not None else os.environ),
+                stdout=log,
+                stderr=log,
+            )
+    except BaseException:
+        shutil.rmtree(manager.folder, ignore_errors=True)
+        raise
+    return manager
+
+
+def end(kernel: IpcKernelManager) -> None:
+    """End the kernel and what it started at once; does nothing when it has ended in good order."""
+    if kernel.has_kernel:
+        run_sync(kernel.shutdown_kernel)(now=True)
+
+
+class WarmKernel:
+    """Keeps at most one kernel booting ahead of need, since a start takes longer than most notebooks' first cells.
+
+    Used as a context manager: a kernel that nobody took ends with it.
+    """
+
+    def __init__(self, env: Mapping[str, str]) -> None:
+        self._env = env
+        self._waiting: tuple[tuple[str, Path], IpcKernelManager] | None = None
+
+    def warm(self, kernel_name: str, cwd: Path) -> None:
+        """Start a kernel for a later `take` with the same arguments."""
+        self._drop()
+        self._waiting = (kernel_name, cwd), start(kernel_name, cwd, self._env)
+
+    def take(self, kernel_name: str, cwd: Path) -> IpcKernelManager:
+        """The kernel that was warmed for these arguments, or a new one; it belongs to the caller now."""
+        if self._waiting and self._waiting[0] == (kernel_name, cwd):
+            kernel, self._waiting = self._waiting[1], None
+            return kernel
+        return start(kernel_name, cwd, self._env)
+
+    def _drop(self) -> None:
+        if self._waiting:
+            end(self._waiting[1])
+            self._waiting = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._drop()
+
+
+def _short_tempdir() -> str:
+    """A folder for temporary files whose paths leave room for a socket's name."""
+    longest = len(os.fsencode(tempfile.gettempdir())) + len(f"/kernel-12345678/{_SOCKET}-5")
+    return tempfile.gettempdir() if longest <= _LONGEST_SOCKET_PATH else "/tmp"

@@ -1,0 +1,120 @@
+"""What a run found out, as data: the run, its notebooks, their steps, the checks in them."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Literal
+
+from ragonotebooks.catalog.notebook import Value
+from ragonotebooks.catalog.objectives import ObjectiveRef
+
+Mode = Literal["run", "verify"]
+
+
+class Status(StrEnum):
+    """How a step, a notebook or a run ended.
+
+    BLOCKED: not executed because of something that failed before it.
+    SKIPPED: nothing in it is executed in this mode.
+    INTERRUPTED: stopped by a signal.
+    """
+
+    PASSED = "passed"
+    FAILED = "failed"
+    BLOCKED = "blocked"
+    SKIPPED = "skipped"
+    INTERRUPTED = "interrupted"
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One claim with the short forms of what is and what should be, as a cell recorded it."""
+
+    claim: str
+    passed: bool
+    actual: str
+    expected: str
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a step did not pass.
+
+    error, message: the exception's name and text.
+    source: the cell's code, shortened; empty when it is no cell's fault.
+    check: the check that does not hold, when that is why.
+    """
+
+    error: str
+    message: str
+    source: str = ""
+    check: Check | None = None
+
+
+@dataclass(slots=True)
+class Step:
+    """A numbered step, or with number None another section that has code.
+
+    blocked_by: what kept it from being executed, such as `aws/02-storage step 2`.
+    """
+
+    number: int | None
+    title: str
+    objectives: tuple[ObjectiveRef, ...]
+    status: Status = Status.BLOCKED
+    checks: list[Check] = field(default_factory=list)
+    failures: list[Failure] = field(default_factory=list)
+    seconds: float = 0.0
+    blocked_by: str = ""
+
+    @property
+    def label(self) -> str:
+        """Number and title as the notebook's heading has them."""
+        return f"{self.number} · {self.title}" if self.number is not None else self.title
+
+
+@dataclass(slots=True)
+class NotebookRun:
+    """One notebook of the run.
+
+    parameters: all values that held in it, defaults included.
+    executed: the saved notebook; None when it did not start.
+    prices: the price records that its cells left.
+    failure: why it failed although no step did, such as a kernel that did not start.
+    """
+
+    key: str
+    title: str
+    steps: list[Step]
+    parameters: dict[str, Value]
+    status: Status = Status.BLOCKED
+    seconds: float = 0.0
+    executed: Path | None = None
+    prices: list[dict[str, Any]] = field(default_factory=list)
+    failure: Failure | None = None
+
+
+@dataclass(slots=True)
+class Run:
+    """A runbook that was run or verified; `target` is the cloud or sandbox that answered, for a reader."""
+
+    runbook: str
+    title: str
+    mode: Mode
+    target: str
+    started: datetime
+    notebooks: list[NotebookRun]
+    status: Status = Status.BLOCKED
+    seconds: float = 0.0
+
+    @property
+    def steps(self) -> Iterator[tuple[NotebookRun, Step]]:
+        """All steps and other sections, each with its notebook."""
+        return ((notebook, step) for notebook in self.notebooks for step in notebook.steps)
+
+    @property
+    def exit_code(self) -> int:
+        """0 when every notebook ended and every step passed its checks, 130 when interrupted, else 1."""
+        return {Status.PASSED: 0, Status.INTERRUPTED: 130}.get(self.status, 1)

@@ -1,0 +1,55 @@
+"""The end of a run for the person at the terminal: how it went, what failed and where to look."""
+
+from pathlib import Path
+from textwrap import indent
+
+from rich.console import Console
+from rich.markup import escape
+
+from ragonotebooks.run.progress import SIGNS
+from ragonotebooks.run.results import Failure, NotebookRun, Run, Status
+
+_COLOURS = {Status.PASSED: "bold green", Status.FAILED: "bold red", Status.INTERRUPTED: "bold yellow"}
+
+
+def show(run: Run, report: Path, console: Console) -> None:
+    """Print every failure with its cell, then the totals and where the evidence is."""
+    for notebook in run.notebooks:
+        for step in notebook.steps:
+            for failure in step.failures:
+                _show_failure(notebook, step.label, failure, console)
+        if notebook.failure:
+            _show_failure(notebook, "", notebook.failure, console)
+    steps = [step for _, step in run.steps if step.number is not None]
+    checks = [check for _, step in run.steps for check in step.checks]
+    passed, held = sum(step.status is Status.PASSED for step in steps), sum(check.passed for check in checks)
+    status = f"[{_COLOURS[run.status]}]{SIGNS[run.status]} {run.status}[/]"
+    totals = f"{passed} of {len(steps)} steps passed · {held} of {len(checks)} checks hold · {run.seconds:.1f} s"
+    console.print()
+    _line(console, f"{status} · {totals}")
+    _line(console, f"  report  {escape(_near(report))}")
+
+
+def _show_failure(notebook: NotebookRun, step: str, failure: Failure, console: Console) -> None:
+    console.print()
+    _line(console, f"[bold red]✗ {escape(notebook.key)}[/]{escape(f' · {step}' if step else '')}")
+    _line(console, escape(indent(_said(failure), "  ")))
+    if failure.source:
+        _line(console, f"  [dim]{escape(indent(failure.source, '  │ ').lstrip())}[/]")
+    if notebook.executed:
+        _line(console, f"  see {escape(_near(notebook.executed))}")
+
+
+def _said(failure: Failure) -> str:
+    if check := failure.check:
+        return f"{check.claim}\n  is         {check.actual}\n  should be  {check.expected}"
+    return f"{failure.error}: {failure.message.strip()}"
+
+
+def _near(path: Path) -> str:
+    """The path from the current folder when it is inside of it."""
+    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
+
+
+def _line(console: Console, text: str) -> None:
+    console.print(text, highlight=False, soft_wrap=True)
