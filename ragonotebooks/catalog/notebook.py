@@ -4,6 +4,7 @@ Reading is lenient, so that any notebook can be shown and run; what a good lesso
 """
 
 import ast
+import json
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -32,7 +33,12 @@ _OBJECTIVES = re.compile(r"^\*\*Objectives:\*\*(.*)$", re.MULTILINE)
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One cell as it is stored; `index` counts all cells from 0, `kind` is `code`, `markdown` or `raw`."""
+    """One cell as it is stored.
+
+    index: its place among all cells, from 0.
+    kind: `code`, `markdown` or `raw`.
+    outputs: as nbformat defines them; each has `data` (by MIME type) and `text` (of a stream), if only empty.
+    """
 
     index: int
     kind: str
@@ -156,8 +162,7 @@ def key_of(path: Path) -> str:
 
 def read(path: Path) -> Notebook:
     """Read a notebook file, executed or not; a UsageError says why it cannot be read."""
-    stored = _stored(path)
-    cells = tuple(_cell(index, cell) for index, cell in enumerate(stored["cells"]))
+    metadata, cells = _stored(path)
     preamble, *sections = _sections(cells)
     return Notebook(
         path=path,
@@ -166,38 +171,48 @@ def read(path: Path) -> Notebook:
         parameters=tuple(parameter for cell in cells if "parameters" in cell.tags for parameter in _parameters(cell)),
         sections=tuple(sections),
         cells=cells,
-        metadata=stored["metadata"],
+        metadata=metadata,
         **_facts(path, preamble.text),
     )
 
 
-def _stored(path: Path) -> dict[str, Any]:
-    import nbformat
-
-    if not path.is_file():
-        raise UsageError(f"there is no notebook {project.shown(path)}; give the path of an .ipynb file")
+def _stored(path: Path) -> tuple[dict[str, Any], tuple[Cell, ...]]:
+    """The notebook's metadata and cells. Plain JSON: importing nbformat takes longer than reading all lessons."""
     try:
-        stored: dict[str, Any] = nbformat.reader.reads(path.read_text(encoding="utf-8"))  # type: ignore[no-untyped-call]  # unannotated
-        nbformat.validate(stored, version=4)
+        stored = json.loads(path.read_text(encoding="utf-8"))
+        if stored["nbformat"] != 4:
+            raise ValueError(f"nbformat {stored['nbformat']}")
+        return dict(stored["metadata"]), tuple(_cell(index, cell) for index, cell in enumerate(stored["cells"]))
+    except FileNotFoundError:
+        raise UsageError(f"there is no notebook {project.shown(path)}; give the path of an .ipynb file") from None
     except OSError as error:
         raise UsageError(f"{project.shown(path)} cannot be read ({error.strerror}); check its permissions") from None
-    except (nbformat.ValidationError, ValueError, AttributeError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, AttributeError):
         raise UsageError(
             f"{project.shown(path)} is not a Jupyter notebook (nbformat 4); restore it or save it again from JupyterLab"
         ) from None
-    return stored
 
 
 def _cell(index: int, cell: dict[str, Any]) -> Cell:
     return Cell(
         index=index,
         kind=cell["cell_type"],
-        source=cell["source"],
+        source=_joined(cell["source"]),
         tags=frozenset(cell["metadata"].get("tags", [])),
-        outputs=tuple(cell.get("outputs", [])),
+        outputs=tuple(_output(output) for output in cell.get("outputs", [])),
         execution_count=cell.get("execution_count"),
         metadata=cell["metadata"],
     )
+
+
+def _output(output: dict[str, Any]) -> dict[str, Any]:
+    data = {mime: value if mime.endswith("json") else _joined(value) for mime, value in output.get("data", {}).items()}
+    return output | {"data": data, "text": _joined(output.get("text", ""))}
+
+
+def _joined(text: str | list[str]) -> str:
+    """Text is stored whole or as a list of lines."""
+    return text if isinstance(text, str) else "".join(text)
 
 
 def _facts(path: Path, preamble: str) -> dict[str, Any]:

@@ -307,6 +307,6 @@ def _everything(cell: Cell) -> str:
     """Source and outputs as text, images left out."""
     texts = [cell.source]
     for output in cell.outputs:
-        data = {mime: data for mime, data in output.get("data", {}).items() if not mime.startswith("image/")}
-        texts += [output.get("text", ""), json.dumps(data, ensure_ascii=False), *output.get("traceback", [])]
+        data = {mime: data for mime, data in output["data"].items() if not mime.startswith("image/")}
+        texts += [output["text"], json.dumps(data, ensure_ascii=False), *output.get("traceback", [])]
     return "\n".join(texts)

@@ -5,7 +5,6 @@ from typing import Any
 
 from ragonotebooks.catalog.notebook import Notebook
 from ragonotebooks.catalog.runbook import Runbook
-from ragonotebooks.lesson.show import PRICE_MIME
 
 
 def of_runbook(book: Runbook) -> dict[str, Any]:
@@ -21,7 +20,7 @@ def of_runbook(book: Runbook) -> dict[str, Any]:
 
 
 def of_lesson(one: Notebook) -> dict[str, Any]:
-    """What a lesson says at its top, with its steps and prices."""
+    """What a lesson says at its top, with its steps."""
     return {
         "key": one.key,
         "title": one.title,
@@ -33,15 +32,12 @@ def of_lesson(one: Notebook) -> dict[str, Any]:
             {"number": step.number, "title": step.title, "objectives": [str(ref) for ref in step.objectives]}
             for step in one.steps
         ],
-        "prices": _prices(one),
     }
 
 
-def _prices(one: Notebook) -> list[dict[str, Any]]:
+def prices(one: Notebook) -> list[dict[str, Any]]:
     """The price lines in the lesson's own outputs: none when it was not executed or shows no price."""
-    records = [output["data"][PRICE_MIME] for cell in one.cells for output in cell.outputs if _has_price(output)]
-    return [line for record in records for line in record["lines"]]
+    from ragonotebooks.lesson.show import PRICE_MIME
 
-
-def _has_price(output: dict[str, Any]) -> bool:
-    return PRICE_MIME in output.get("data", {})
+    records = [output["data"].get(PRICE_MIME) for cell in one.cells for output in cell.outputs]
+    return [line for record in records if record for line in record["lines"]]

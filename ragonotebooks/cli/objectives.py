@@ -46,10 +46,15 @@ def _print_exam(found: "ExamCoverage") -> None:
         [
             objective.ref.id,
             objective.title,
-            ", ".join(f"{proof.notebook} step {proof.step}" for proof in found.evidence[objective.ref]),
+            ", ".join(f"{_number(proof.lesson)} step {proof.step}" for proof in found.evidence[objective.ref]),
         ]
         for objective in found.exam.objectives
     ]
     title = f"{found.exam.code}: {found.covered}/{found.total} objectives, {found.weighted:.0%} by weight"
     tables.show(title, ["id", "objective", "proven by"], rows)
     typer.echo(found.exam.url)
+
+
+def _number(title: str) -> str:
+    """`AWS 02` of `AWS 02 · The artifact bucket`."""
+    return title.partition(" · ")[0]

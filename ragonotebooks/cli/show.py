@@ -18,7 +18,8 @@ def show(
     from ragonotebooks.cli import facts
 
     book = runbook.load(name)
-    known = facts.of_runbook(book) | {"notebooks": [facts.of_lesson(one) for one in book.notebooks]}
+    lessons = [facts.of_lesson(one) | {"prices": facts.prices(one)} for one in book.notebooks]
+    known = facts.of_runbook(book) | {"notebooks": lessons}
     if as_json:
         typer.echo(json.dumps(known, ensure_ascii=False, indent=2))
     else:

@@ -16,10 +16,11 @@ from ragonotebooks.lesson.check import CHECK_MIME
 class Evidence:
     """A step that proved itself: at least one of its checks passed, none failed, and no cell of it raised.
 
-    notebook: the lesson's folder and name. claims: what the checks of the step state, in order.
+    notebook: the path of the executed notebook. lesson: its title. claims: what the checks of the step state, in order.
     """
 
     notebook: str
+    lesson: str
     step: int
     title: str
     claims: tuple[str, ...]
@@ -81,7 +82,9 @@ def coverage(paths: Iterable[Path]) -> list[ExamCoverage]:
         for step in lesson.steps:
             if claims := proven(step):
                 for ref in step.objectives:
-                    found.setdefault(ref, []).append(Evidence(lesson.key, step.number, step.title, claims))
+                    found.setdefault(ref, []).append(
+                        Evidence(project.shown(path), lesson.title, step.number, step.title, claims)
+                    )
     return [
         ExamCoverage(exam, {one.ref: tuple(found.get(one.ref, ())) for one in exam.objectives})
         for exam in objectives.exams().values()
@@ -109,4 +112,4 @@ def proven(step: Step) -> tuple[str, ...]:
 
 def check_records(cell: Cell) -> list[dict[str, Any]]:
     """The records that the checks of a cell left in its outputs: `claim`, `passed`, `expected`, `actual`."""
-    return [output["data"][CHECK_MIME] for output in cell.outputs if CHECK_MIME in output.get("data", {})]
+    return [output["data"][CHECK_MIME] for output in cell.outputs if CHECK_MIME in output["data"]]

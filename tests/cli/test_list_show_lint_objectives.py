@@ -85,13 +85,13 @@ def test_objectives_show_every_exam(command: Command) -> None:
 def test_objectives_of_one_exam_name_the_proof(command: Command) -> None:
     out = command("objectives", "saa-c03")[1]
     assert "SAA-C03: 1/14 objectives" in out
-    assert "aws/01-floor step 1, aws/02-shelf step 1" in out
+    assert "AWS 01 step 1, AWS 02 step 1" in out
 
 
 def test_objectives_as_json_hold_the_evidence(command: Command) -> None:
     (data,) = json.loads(command("objectives", "DEA-C01", "--json")[1])
     proven = {one["id"]: [proof["notebook"] for proof in one["evidence"]] for one in data["objectives"]}
-    assert proven["4.1"] == ["aws/01-floor", "aws/02-shelf"]
+    assert proven["4.1"] == ["notebooks/aws/01-floor.ipynb", "notebooks/aws/02-shelf.ipynb"]
     assert proven["1.1"] == []
 
 

@@ -32,7 +32,8 @@ def test_objectives_of_steps_that_proved_themselves_are_covered(checkout: Path) 
 
 def test_evidence_names_lesson_step_and_claims(checkout: Path) -> None:
     (proof,) = covered_by(checkout)["DEA-C01"].evidence[ObjectiveRef("DEA-C01", "4.1")]
-    assert (proof.notebook, proof.step, proof.title) == ("aws/02-shelf", 2, "The shelf is closed")
+    assert (proof.notebook, proof.lesson) == ("notebooks/aws/02-shelf.ipynb", "AWS 02 · The shelf")
+    assert (proof.step, proof.title) == (2, "The shelf is closed")
     assert proof.claims == ("the shelf is closed",)
 
 
