@@ -29,4 +29,4 @@ def main() -> None:
 
 
 # Each module registers its command on the app above.
-from ragonotebooks.cli import lint, list_, objectives, run, show, verify  # noqa: E402, F401
+from ragonotebooks.cli import cleanup, lint, list_, objectives, run, sandbox, show, verify  # noqa: E402, F401

@@ -8,7 +8,8 @@ from typing import Any
 
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
-from ragonotebooks.sandbox.aws import rds
+from ragonotebooks.sandbox import status
+from ragonotebooks.sandbox.aws import rds, servers
 from ragonotebooks.sandbox.context import Context
 from ragonotebooks.sandbox.front import Front, WSGIApp
 from ragonotebooks.sandbox.ledger import Call, current_call
@@ -19,7 +20,8 @@ _HOSTS = r"(.+\.)?amazonaws\.com|.+\.api\.aws"
 
 def play(context: Context, front: Front, local: Local) -> None:
     """Make `front` answer for AWS."""
-    rds.install(context)
+    databases = rds.install(context)
+    status.serve(context, local, lambda: servers.servers(databases))
     app = DomainDispatcherApplication(create_backend_app)
     front.play(_HOSTS, recorded(context, serialised(context, app)))
 

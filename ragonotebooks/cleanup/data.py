@@ -1,0 +1,91 @@
+"""S3 and RDS: what holds the deployment's data."""
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from botocore.exceptions import ClientError
+
+from ragonotebooks.cleanup.kind import Found, Kind, pages
+from ragonotebooks.cleanup.ownership import Ownership
+
+#: No tags, or a bucket whose tags we may not read: it is nobody's or somebody else's.
+_NOT_OURS: Final = frozenset({"NoSuchTagSet", "AccessDenied", "NoSuchBucket"})
+_CHUNK: Final = 1000  # as many as DeleteObjects takes
+
+
+def _find_buckets(s3: Any, owner: Ownership) -> Iterator[Found]:
+    for bucket in s3.list_buckets()["Buckets"]:
+        name = bucket["Name"]
+        if owner.covers(_bucket_tags(s3, name)) and _bucket_region(s3, name) == s3.meta.region_name:
+            yield Found(name)
+
+
+def _bucket_tags(s3: Any, name: str) -> list[dict[str, str]]:
+    try:
+        tags: list[dict[str, str]] = s3.get_bucket_tagging(Bucket=name)["TagSet"]
+    except ClientError as error:
+        if error.response["Error"]["Code"] in _NOT_OURS:
+            return []
+        raise
+    return tags
+
+
+def _bucket_region(s3: Any, name: str) -> str:
+    # S3 says nothing for the region that it began with
+    return str(s3.get_bucket_location(Bucket=name)["LocationConstraint"] or "us-east-1")
+
+
+def _delete_bucket(s3: Any, name: str) -> None:
+    for upload in list(pages(s3, "list_multipart_uploads", "Uploads", Bucket=name)):
+        s3.abort_multipart_upload(Bucket=name, Key=upload["Key"], UploadId=upload["UploadId"])
+    while objects := _some_versions(s3, name):
+        answer = s3.delete_objects(Bucket=name, Delete={"Objects": objects, "Quiet": True})
+        if answer.get("Errors"):
+            code, key, message = (answer["Errors"][0][part] for part in ("Code", "Key", "Message"))
+            raise ClientError({"Error": {"Code": code, "Message": f"{key}: {message}"}}, "DeleteObjects")
+    s3.delete_bucket(Bucket=name)
+
+
+def _some_versions(s3: Any, name: str) -> list[dict[str, str]]:
+    answer = s3.list_object_versions(Bucket=name, MaxKeys=_CHUNK)
+    listed = [*answer.get("Versions", []), *answer.get("DeleteMarkers", [])]
+    return [{"Key": one["Key"], "VersionId": one["VersionId"]} for one in listed][:_CHUNK]
+
+
+def _find_instances(rds: Any, owner: Ownership) -> Iterator[Found]:
+    for instance in pages(rds, "describe_db_instances", "DBInstances"):
+        if owner.covers(instance["TagList"]):
+            yield Found(instance["DBInstanceIdentifier"], leaving=instance["DBInstanceStatus"] == "deleting")
+
+
+def _delete_instance(rds: Any, name: str) -> None:
+    [instance] = rds.describe_db_instances(DBInstanceIdentifier=name)["DBInstances"]
+    if instance.get("DeletionProtection"):
+        rds.modify_db_instance(DBInstanceIdentifier=name, DeletionProtection=False, ApplyImmediately=True)
+    rds.delete_db_instance(DBInstanceIdentifier=name, SkipFinalSnapshot=True, DeleteAutomatedBackups=True)
+
+
+def _find_snapshots(rds: Any, owner: Ownership) -> Iterator[Found]:
+    for snapshot in pages(rds, "describe_db_snapshots", "DBSnapshots", SnapshotType="manual"):
+        if owner.covers(snapshot["TagList"]):
+            yield Found(snapshot["DBSnapshotIdentifier"], leaving=snapshot["Status"] == "deleting")
+
+
+def _delete_snapshot(rds: Any, name: str) -> None:
+    rds.delete_db_snapshot(DBSnapshotIdentifier=name)
+
+
+def _find_subnet_groups(rds: Any, owner: Ownership) -> Iterator[Found]:
+    for group in pages(rds, "describe_db_subnet_groups", "DBSubnetGroups"):
+        if owner.covers(rds.list_tags_for_resource(ResourceName=group["DBSubnetGroupArn"])["TagList"]):
+            yield Found(group["DBSubnetGroupName"])
+
+
+def _delete_subnet_group(rds: Any, name: str) -> None:
+    rds.delete_db_subnet_group(DBSubnetGroupName=name)
+
+
+BUCKETS: Final = Kind("s3", "bucket", _find_buckets, _delete_bucket)
+DATABASES: Final = Kind("rds", "database instance", _find_instances, _delete_instance)
+SNAPSHOTS: Final = Kind("rds", "manual snapshot", _find_snapshots, _delete_snapshot)
+SUBNET_GROUPS: Final = Kind("rds", "subnet group", _find_subnet_groups, _delete_subnet_group)

@@ -1,0 +1,104 @@
+"""`ragonotebooks cleanup`: removes a deployment, found by its tags, or says what it would remove."""
+
+import os
+from functools import cache
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from ragonotebooks.cli import app
+from ragonotebooks.errors import UsageError
+
+if TYPE_CHECKING:
+    from ragonotebooks.cleanup.engine import Clients, Row
+
+
+@app.command()
+def cleanup(
+    deployment: Annotated[str, typer.Option(help="The value of the tag `deployment`.")] = "ragonometrics",
+    target: Annotated[
+        Literal["sandbox", "cloud"], typer.Option(help="Where: a sandbox, or a real account.")
+    ] = "sandbox",
+    region: Annotated[str, typer.Option(help="The AWS region.")] = "us-east-1",
+    name: Annotated[str, typer.Option(envvar="RAGONOTEBOOKS_SANDBOX", help="The sandbox.")] = "default",
+    account: Annotated[
+        str | None, typer.Option(help="The AWS account that --yes may delete in; needed for the cloud.")
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Delete; without it, only say what would be deleted.")] = False,
+) -> None:
+    """Remove everything that carries both of the deployment's tags; say what it would remove when not told --yes."""
+    from ragonotebooks.cleanup import engine
+    from ragonotebooks.cleanup.ownership import Ownership
+
+    _check_region(region)
+    clients = _sandbox(name, region) if target == "sandbox" else _cloud(region, account, yes)
+    owner = Ownership(deployment)
+    patience = engine.Patience(0.2, 10) if target == "sandbox" else engine.Patience(5, 600)
+    rows = engine.clean(clients, owner, patience) if yes else engine.plan(clients, owner)
+    seen = [_print(row) for row in rows]
+    typer.echo(_summary(seen, yes, f"{deployment} in {region}"))
+    if any(row.action == "left" for row in seen):
+        raise typer.Exit(1)
+
+
+def _check_region(region: str) -> None:
+    import boto3
+
+    from ragonotebooks.catalog.nearest import did_you_mean
+
+    session = boto3.Session()
+    known = {one for part in session.get_available_partitions() for one in session.get_available_regions("ec2", part)}
+    if region not in known:
+        raise UsageError(f"AWS has no region '{region}'; {did_you_mean(region, known)}")
+
+
+def _sandbox(name: str, region: str) -> "Clients":
+    from ragonotebooks.sandbox import client
+
+    state = client.find(name)
+    if state is None:
+        raise UsageError(
+            f"no sandbox called {name} runs, and what it held is gone; see which run with: "
+            "ragonotebooks sandbox status --all"
+        )
+    for variable in client.FOREIGN_VARIABLES:
+        os.environ.pop(variable, None)
+    os.environ |= client.environment(state, region)
+    return _clients(region)
+
+
+def _cloud(region: str, account: str | None, yes: bool) -> "Clients":
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    clients = _clients(region)
+    try:
+        actual = clients("sts").get_caller_identity()["Account"]
+    except (BotoCoreError, ClientError) as error:
+        raise UsageError(f"AWS does not know who you are ({error}); check your credentials") from error
+    if yes and account is None:
+        raise UsageError(
+            f"--yes deletes in a real account: name the one you mean with --account; your credentials are for {actual}"
+        )
+    if account not in (None, actual):
+        raise UsageError(f"your credentials are for account {actual}, not {account}; nothing was touched")
+    return clients
+
+
+def _clients(region: str) -> "Clients":
+    import boto3
+
+    return cache(boto3.Session(region_name=region).client)
+
+
+def _print(row: "Row") -> "Row":
+    typer.echo(f"{row.service:<15}{row.kind:<19}{row.id}: {row.action}{f': {row.why}' if row.why else ''}")
+    return row
+
+
+def _summary(rows: list["Row"], yes: bool, where: str) -> str:
+    left = sum(row.action == "left" for row in rows)
+    if not rows:
+        return f"{where}: nothing is there"
+    if not yes:
+        return f"{where}: {len(rows) - left} to delete; do it with --yes"
+    return f"{where}: {len(rows) - left} deleted, {left} left"
