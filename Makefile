@@ -1,0 +1,47 @@
+# One command each: run, test, lab. The set-up happens by itself, in .venv.
+PYTHON ?= $(firstword $(foreach p,python3 python3.13 python3.12 python3.11,$(shell $(p) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null && echo $(p))))
+BIN := .venv/bin
+
+.PHONY: run test lab lint notebooks bench clean
+
+run: .venv/.run ## run the runbook deploy-aws on the sandbox
+	$(BIN)/ragonotebooks run deploy-aws
+
+test: .venv/.test lint ## pass every test, nbval on every notebook included
+	$(BIN)/pytest
+
+lab: .venv/.lab ## open JupyterLab on the notebooks
+	$(BIN)/jupyter lab --notebook-dir=.
+
+lint: .venv/.test ## style, types, layers, lessons
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/ragonotebooks lint
+
+notebooks: .venv/.test ## execute every notebook and save it with its outputs
+	$(BIN)/python tests/notebooks/save.py
+
+bench: .venv/.test ## measure what matters, as ratios and medians
+	$(BIN)/python tests/bench/bench.py
+
+clean: ## remove what was set up here, and the sandbox of the same name as always
+	-$(BIN)/ragonotebooks sandbox down
+	rm -rf .venv runs
+
+.venv/bin/python:
+	@test -n "$(PYTHON)" || { echo "ragonotebooks needs Python 3.11, 3.12 or 3.13; install one, or name it: make PYTHON=/path/to/python3" >&2; exit 2; }
+	$(PYTHON) -m venv .venv
+
+.venv/.run: .venv/bin/python pyproject.toml constraints.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e .
+	touch $@
+
+.venv/.test: .venv/bin/python pyproject.toml constraints.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[test]"
+	touch $@ .venv/.run
+
+.venv/.lab: .venv/bin/python pyproject.toml constraints.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[lab]"
+	touch $@ .venv/.run
