@@ -14,7 +14,7 @@ class Authority:
     """Issues certificates on the fly for host names and loopback addresses.
 
     The bundle that it writes into `folder` holds the public roots too, so that a client which uses it for everything still
-    recognises the rest of the world.
+    recognises the rest of the world; `certificate` is this authority's own, as PEM.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -22,8 +22,8 @@ class Authority:
         self._contexts: dict[str, ssl.SSLContext] = {}
         self._lock = threading.Lock()
         self.bundle = folder / BUNDLE_FILE
-        own = self._ca.cert_pem.bytes()
-        self.bundle.write_bytes(own + Path(certifi.where()).read_bytes())
+        self.certificate = self._ca.cert_pem.bytes()
+        self.bundle.write_bytes(self.certificate + Path(certifi.where()).read_bytes())
 
     def server_context(self, host: str) -> ssl.SSLContext:
         """Return a TLS server context whose certificate names `host`, a DNS name or an IP address."""

@@ -9,7 +9,7 @@ from typing import Any
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
 from ragonotebooks.sandbox import status
-from ragonotebooks.sandbox.aws import rds, servers
+from ragonotebooks.sandbox.aws import ecs, rds, servers
 from ragonotebooks.sandbox.context import Context
 from ragonotebooks.sandbox.front import Front, WSGIApp
 from ragonotebooks.sandbox.ledger import Call, current_call
@@ -22,7 +22,9 @@ def play(context: Context, front: Front, local: Local) -> None:
     """Make `front` answer for AWS."""
     databases = rds.install(context)
     status.serve(context, local, lambda: servers.servers(databases))
+    ecs.install(context, local)
     app = DomainDispatcherApplication(create_backend_app)
+    front.play(rds.TRUST_STORE, rds.trust_store(context))
     front.play(_HOSTS, recorded(context, serialised(context, app)))
 
 

@@ -12,6 +12,7 @@ import socket
 import sys
 import threading
 import time
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,9 +24,12 @@ from moto.rds.responses import RDSResponse
 from ragonotebooks.sandbox.aws import network
 from ragonotebooks.sandbox.callers import Address, CallerGone
 from ragonotebooks.sandbox.context import Context, Place
-from ragonotebooks.sandbox.parts.postgres import Installation, Postgres, install as install_postgres
+from ragonotebooks.sandbox.front import WSGIApp
+from ragonotebooks.sandbox.parts.postgres import Installation, Postgres
+from ragonotebooks.sandbox.parts.postgres import install as install_postgres
 from ragonotebooks.sandbox.parts.relay import PostgresRelay, free_listener
 
+TRUST_STORE = r"truststore\.pki\.rds\.amazonaws\.com"
 _TRANSITIONAL = frozenset({"creating", "deleting", "starting", "stopping", "rebooting", "modifying", "backing-up"})
 _RESTART_PAUSE = 0.2
 
@@ -214,6 +218,16 @@ def install(context: Context) -> Databases:
     return databases
 
 
+def trust_store(context: Context) -> WSGIApp:
+    """Answers for the host from which clients fetch the certificates of RDS: here those that its endpoints show."""
+
+    def answer(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        start_response("200 OK", [("Content-Type", "application/x-pem-file")])
+        return [context.authority.certificate]
+
+    return answer
+
+
 def _endpoint(databases: Databases, instance: Any) -> dict[str, Any] | None:
     found = databases.endpoint(instance)
     return {"Address": found[0], "Port": found[1], "HostedZoneId": "Z2R2ITUGPM61AM"} if found else None
@@ -241,7 +255,8 @@ def _backend(databases: Databases) -> type[models.RDSBackend]:
             version = str(db_kwargs.get("engine_version") or "18")
             if version.split(".")[0] != "18":
                 raise RDSClientError(
-                    "InvalidParameterCombination", f"Cannot find version {version} for postgres: the sandbox runs version 18"
+                    "InvalidParameterCombination",
+                    f"Cannot find version {version} for postgres: the sandbox runs version 18",
                 )
             snapshot = db_kwargs.pop("from_snapshot_arn", None)
             instance = super().create_db_instance(db_kwargs)
