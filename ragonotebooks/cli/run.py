@@ -47,11 +47,12 @@ def execute(mode: "Mode", name: str, pairs: list[str], sandbox: str, out: Path |
     console = Console()
 
     def mark(notebook: "Notebook", bound: "dict[str, Value]") -> None:
-        from ragonotebooks.sandbox import client
+        if mode == "run" and bound.get("target") == "sandbox":
+            from ragonotebooks.sandbox import client
 
-        # A notebook that asked nothing of the sandbox did not start it, and left nothing there to build upon.
-        if mode == "run" and bound.get("target") == "sandbox" and client.find(sandbox):
-            client.mark_passed(sandbox, notebook.key, bound)
+            # A notebook that asked nothing of the sandbox did not start it, and left nothing there to build upon.
+            if client.find(sandbox):
+                client.mark_passed(sandbox, notebook.key, bound)
 
     with Progress(console) as progress:
         result, folder = execute_runbook(Request(book, mode, values, sandbox, out, [progress], mark))

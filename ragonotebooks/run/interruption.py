@@ -29,7 +29,9 @@ class Interruption:
         if threading.current_thread() is not threading.main_thread():
             yield
             return
-        before = {signum: signal.signal(signum, self._receive) for signum in _SIGNALS}
+        # What is ignored stays ignored: nohup means it.
+        heeded = [signum for signum in _SIGNALS if signal.getsignal(signum) is not signal.SIG_IGN]
+        before = {signum: signal.signal(signum, self._receive) for signum in heeded}
         try:
             yield
         finally:

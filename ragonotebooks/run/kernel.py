@@ -29,7 +29,8 @@ class IpcKernelManager(AsyncKernelManager):
     def __init__(self, **traits: Any) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="kernel-", dir=_short_tempdir()))
         sockets, connection = str(self.folder / _SOCKET), str(self.folder / "connection.json")
-        super().__init__(transport="ipc", ip=sockets, connection_file=connection, **traits)
+        # A kernel now and then ignores a polite request to end: half of this time is what it gets before SIGTERM.
+        super().__init__(transport="ipc", ip=sockets, connection_file=connection, shutdown_wait_time=1.0, **traits)
         if self.ipykernel:
             self._kernel_spec = KernelSpec(resource_dir=RESOURCES, **get_kernel_dict())
 

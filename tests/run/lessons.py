@@ -1,10 +1,19 @@
-"""Small notebooks for the tests, written the way lessons are."""
+"""Small notebooks for the tests, written the way lessons are, and a short way to run them."""
 
+import json
 from pathlib import Path
 from typing import Any
 
-import nbformat.v4 as v4
 import nbformat
+from nbformat import v4
+
+from ragonotebooks.catalog import notebook
+from ragonotebooks.catalog.runbook import Runbook
+from ragonotebooks.run.results import Mode, Run
+from ragonotebooks.run.runner import Request, execute
+
+HOLDS = 'check("it holds", 1, 1)'
+DRIFTED = 'check("the door is closed", "open", "closed")'
 
 
 def text(source: str) -> Any:
@@ -13,26 +22,54 @@ def text(source: str) -> Any:
 
 def code(source: str, *tags: str, timeout: float | None = None) -> Any:
     metadata: dict[str, Any] = {"tags": list(tags)}
-    if timeout:
-        metadata["ragonotebooks"] = {"timeout": timeout}
-    return v4.new_code_cell(source, metadata=metadata)
+    return v4.new_code_cell(source, metadata=metadata | ({"ragonotebooks": {"timeout": timeout}} if timeout else {}))
 
 
-def step(number: int, title: str, *cells: Any, objectives: str = "") -> list[Any]:
+def step(number: int, *cells: Any, title: str = "A step", objectives: str = "") -> list[Any]:
     line = f"\n\n**Objectives:** {objectives}" if objectives else ""
     return [text(f"## {number} · {title}\n\nWhy.{line}"), *cells]
 
 
+def check(source: str = HOLDS, **options: Any) -> Any:
+    return code(source, "check", **options)
+
+
 OPENING = [
-    code('target: str = "sandbox"\nregion: str = "us-east-1"\ncount: int = 1\nratio: float = 0.5\nloud: bool = False', "parameters"),
+    code('target: str = "sandbox"\ncount: int = 1', "parameters"),
     code("from ragonotebooks.lesson.check import check"),
 ]
 
 
-def write(path: Path, *cells: Any, title: str = "A lesson") -> Path:
+def write(path: Path, *cells: Any, kernel: str = "python3") -> Path:
     flat = [one for cell in cells for one in (cell if isinstance(cell, list) else [cell])]
-    node = v4.new_notebook(cells=[text(f"# {title}\n\nWhat it is for."), *flat])
-    node.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    node = v4.new_notebook(cells=[text(f"# {path.stem}\n\nWhat it is for."), *OPENING, *flat])
+    node.metadata["kernelspec"] = {"name": kernel, "display_name": "Python 3", "language": "python"}
     path.parent.mkdir(parents=True, exist_ok=True)
     nbformat.write(node, path)
     return path
+
+
+def run(*paths: Path, mode: Mode = "run", **options: Any) -> tuple[Run, Path]:
+    """Run the notebooks as one runbook into a folder beside them."""
+    book = Runbook("book", "A book", "aws", "Why.", tuple(notebook.read(path) for path in paths))
+    out = paths[0].parent / "out"
+    return execute(Request(book, mode, options.pop("values", {}), "testing", out, **options))
+
+
+def run_one(tmp_path: Path, *cells: Any, mode: Mode = "run") -> tuple[Run, list[Any]]:
+    """Run a notebook of these cells; also return the code cells of the executed notebook behind the opening."""
+    result, folder = run(write(tmp_path / "aws" / "01-one.ipynb", *cells), mode=mode)
+    saved = nbformat.read(folder / "01-aws-01-one.ipynb", as_version=4)
+    return result, [cell for cell in saved.cells if cell.cell_type == "code"][len(OPENING) :]
+
+
+def failures(result: Run) -> list[str]:
+    return [failure.error for _, step in result.steps for failure in step.failures]
+
+
+def errors(cell: Any) -> list[str]:
+    return [output.ename for output in cell.get("outputs", []) if output.output_type == "error"]
+
+
+def events(folder: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (folder / "events.jsonl").read_text(encoding="utf-8").splitlines()]
