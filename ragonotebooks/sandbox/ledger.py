@@ -28,7 +28,7 @@ class Call:
         resource: The ARN or name that the call is about, `*` when it is about none.
         status: The HTTP status of the answer.
         error: The error's code, None when the call succeeded.
-        mutating: Whether the operation can change something.
+        mutating: Whether the operation can change something, and was not refused.
         ms: How long the answer took, in milliseconds.
     """
 

@@ -6,10 +6,9 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
-
 from ragonotebooks.sandbox import status
-from ragonotebooks.sandbox.aws import ecs, rds, servers
+from ragonotebooks.sandbox.aws import ecs, guard, iam, rds, s3, servers
+from ragonotebooks.sandbox.aws.identity import Operator
 from ragonotebooks.sandbox.context import Context
 from ragonotebooks.sandbox.front import Front, WSGIApp
 from ragonotebooks.sandbox.ledger import Call, current_call
@@ -23,9 +22,11 @@ def play(context: Context, front: Front, local: Local) -> None:
     databases = rds.install(context)
     status.serve(context, local, lambda: servers.servers(databases))
     ecs.install(context, local)
-    app = DomainDispatcherApplication(create_backend_app)
+    s3.install()
+    iam.install()
+    operator = Operator(context.state.account, context.state.access_key, context.state.secret_key)
     front.play(rds.TRUST_STORE, rds.trust_store(context))
-    front.play(_HOSTS, recorded(context, serialised(context, app)))
+    front.play(_HOSTS, recorded(context, serialised(context, guard.guarded(operator))))
 
 
 def serialised(context: Context, app: WSGIApp) -> WSGIApp:
@@ -55,6 +56,7 @@ def recorded(context: Context, app: WSGIApp) -> WSGIApp:
             return app(environ, note)
         finally:
             current_call.reset(token)
+            call.mutating = call.mutating and call.status < 400
             context.ledger.write(call, started)
 
     return answer
