@@ -6,10 +6,11 @@ import os
 import secrets
 import signal
 import threading
+from functools import partial
 from pathlib import Path
 
 from ragonotebooks.sandbox.authority import Authority
-from ragonotebooks.sandbox.callers import Callers
+from ragonotebooks.sandbox.callers import Address, CallerGone, Callers
 from ragonotebooks.sandbox.context import Context
 from ragonotebooks.sandbox.front import Front
 from ragonotebooks.sandbox.gateway import Gateway
@@ -63,12 +64,26 @@ async def _start(context: Context) -> None:
     local = Local(context)
     front = Front(local)
     socket = context.folder / "http.sock"
-    gateway = Gateway(context.authority, socket, front.plays, lambda client, server, host: None)
+    gateway = Gateway(context.authority, socket, front.plays, partial(_verdict, context))
     port = await gateway.listen()
     context.state = State(**{**vars(context.state), "port": port})
     await asyncio.to_thread(_play_aws, context, front, local)
     threading.Thread(target=_http, args=(front, socket), daemon=True).start()
     write_state(context.folder, context.state)
+
+
+def _verdict(context: Context, client: Address, server: Address, host: str) -> str | None:
+    """Say why a task's network does not let it reach a host; what is no task is outside of every network and may."""
+    try:
+        task = context.callers.who(client, server)
+    except CallerGone:
+        return "the caller has gone"
+    if task is None:
+        return None
+    # not imported at the start; where a task runs, it has been imported long ago
+    from ragonotebooks.sandbox.aws import reach
+
+    return reach.verdict(context, task, host)
 
 
 def _play_aws(context: Context, front: Front, local: Local) -> None:

@@ -1,0 +1,191 @@
+"""The life of a task: from the call of RunTask until it has stopped, each state shown only when it is true."""
+
+import shutil
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from moto.ec2.models import ec2_backends
+
+from ragonotebooks.sandbox.aws.ecs_agent import Agent, StartFailure
+from ragonotebooks.sandbox.aws.ecs_endpoints import Endpoints
+from ragonotebooks.sandbox.aws.ecs_model import Container, Task, now
+from ragonotebooks.sandbox.aws.logs import Event, LogDelivery
+from ragonotebooks.sandbox.client import environment
+from ragonotebooks.sandbox.context import Context, Place
+from ragonotebooks.sandbox.parts.task import CannotStart, ImageStore, TaskProcess, Unpacked, bare_python, program_of
+
+_STOP_TIMEOUT: Final = 30  # seconds; Amazon ECS developer guide, stopTimeout, read 2026-11
+_NOT_FOR_TASKS: Final = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "RAGONOTEBOOKS_SANDBOX")
+
+
+@dataclass
+class _Part:
+    """What a container becomes."""
+
+    container: Container
+    described: dict[str, Any]
+    secrets: dict[str, str] = field(default_factory=dict)
+    put: Callable[[list[Event]], None] | None = None
+    process: TaskProcess | None = None
+    ended: threading.Event = field(default_factory=threading.Event)
+
+    @property
+    def stop_timeout(self) -> float:
+        return float(self.described.get("stopTimeout") or _STOP_TIMEOUT)
+
+
+class Life:
+    """One task's life, in a thread of its own.
+
+    Args:
+        context: The daemon's shared parts.
+        images: Where images are unpacked.
+        endpoints: What tasks find at the gateway's address.
+        task: A task that was just made.
+    """
+
+    def __init__(self, context: Context, images: ImageStore, endpoints: Endpoints, task: Task) -> None:
+        self._context, self._endpoints, self._task = context, endpoints, task
+        groups = frozenset(group.id for group in task.interface.group_set)
+        self._place = Place(task.interface.private_ip_address, groups, task.interface.subnet.id)
+        self._agent = Agent(context, images, task, self._place)
+        definitions = task.definition.container_definitions
+        self._parts = [_Part(*pair) for pair in zip(task.containers, definitions, strict=True)]
+        self._over = threading.Event()
+        self._folder = context.folder / "tasks" / task.id
+
+    def begin(self) -> None:
+        """Start the thread."""
+        threading.Thread(target=self._live, name=f"task {self._task.id}", daemon=True).start()
+
+    def stop(self, code: str, reason: str) -> None:
+        """Let the task end, for this reason unless there is an earlier one."""
+        with self._context.lock:
+            task = self._task
+            if task.stop_code is None:
+                task.desired_status, task.stop_code, task.stopped_reason = "STOPPED", code, reason
+                task.stopping_at = now()
+        self._over.set()
+
+    def _live(self) -> None:
+        try:
+            self._start()
+            self._over.wait()
+        except StartFailure as failure:
+            self.stop("TaskFailedToStart", str(failure))
+        except Exception as error:
+            traceback.print_exc(file=sys.stderr)
+            self.stop("TaskFailedToStart", f"InternalError: the sandbox failed: {error}")
+        self._end_processes()
+        self._show("DEPROVISIONING", execution_stopped_at=now())
+        self._clear_away()
+        self._show("STOPPED", stopped_at=now(), connectivity=None, connectivity_at=None)
+
+    def _start(self) -> None:
+        self._show("PENDING", pull_started_at=now())
+        for part in self._parts:
+            part.secrets = {one["name"]: self._agent.secret(one["valueFrom"]) for one in part.described.get("secrets") or []}
+        images = [self._pull(part.container) for part in self._parts]
+        self._show("PENDING", pull_stopped_at=now())
+        for part in self._parts:
+            if log := part.described.get("logConfiguration"):
+                part.put = self._agent.open_log(log["options"], part.container.name)
+        if self._over.is_set():
+            return
+        self._context.places[self._task.task_arn] = self._place
+        for part, image in zip(self._parts, images, strict=True):
+            self._run(part, image)
+        self._show("RUNNING", started_at=now(), connectivity="CONNECTED", connectivity_at=now())
+
+    def _pull(self, container: Container) -> Unpacked:
+        try:
+            container.image_digest, image = self._agent.image(container.image)
+        except StartFailure as failure:
+            container.reason = str(failure)
+            raise
+        return image
+
+    def _run(self, part: _Part, image: Unpacked) -> None:
+        override = self._task.override(part.container.name)
+        described, arn, context = part.described, self._task.task_arn, self._context
+        command = override.get("command") or described.get("command")
+        variables = self._environment(part, override.get("environment") or [])
+        try:
+            program = program_of(
+                image, bare_python(context.folder), variables, described.get("entryPoint"), command, described.get("workingDirectory")
+            )
+            part.process = TaskProcess(program, arn, context.callers, context.watcher, wants_output=part.put is not None)
+        except CannotStart as error:
+            part.container.reason = f"CannotStartContainerError: ResourceInitializationError: unable to create new container: {error}"
+            raise StartFailure(part.container.reason) from error
+        part.container.runtime_id = f"{self._task.id}-{part.process.pid}"
+        threading.Thread(target=self._watch, args=(part, part.process), name=f"watch {arn}", daemon=True).start()
+
+    def _environment(self, part: _Part, overrides: list[dict[str, str]]) -> dict[str, str]:
+        """All variables of a container but those of its image."""
+        scratch = self._folder / part.container.name
+        scratch.mkdir(parents=True)
+        sandbox = environment(self._context.state, self._task.region)
+        return {
+            "LANG": "C.UTF-8",
+            "HOME": str(scratch),
+            "TMPDIR": str(scratch),
+            "AWS_EXECUTION_ENV": "AWS_ECS_FARGATE",
+            **{name: value for name, value in sandbox.items() if name not in _NOT_FOR_TASKS},
+            **self._endpoints.open(self._task, part.container),
+            **{one["name"]: one["value"] for one in [*(part.described.get("environment") or []), *overrides]},
+            **part.secrets,
+        }
+
+    def _watch(self, part: _Part, process: TaskProcess) -> None:
+        """Deliver a container's output and wait for its end; with an essential one the task is over."""
+        delivery = LogDelivery(process.output, part.put) if process.output and part.put else None
+        if delivery:
+            delivery.start()
+        code = process.wait()
+        if delivery:
+            delivery.join()
+        with self._context.lock:
+            part.container.exit_code, part.container.last_status = code, "STOPPED"
+        part.ended.set()
+        if part.container.essential:
+            self.stop("EssentialContainerExited", "Essential container in task exited")
+
+    def _end_processes(self) -> None:
+        """Ask all programs to end, and end those that do not in their time."""
+        running = [(part, part.process) for part in self._parts if part.process]
+        if any(not part.ended.is_set() for part, _ in running):
+            self._show("STOPPING")
+        for _, process in running:
+            process.terminate()
+        started = time.monotonic()
+        for part, process in running:
+            if not part.ended.wait(max(0.0, started + part.stop_timeout - time.monotonic())):
+                process.kill()
+                part.ended.wait()
+
+    def _clear_away(self) -> None:
+        task = self._task
+        self._endpoints.close(task)
+        shutil.rmtree(self._folder, ignore_errors=True)
+        with self._context.lock:
+            self._context.places.pop(task.task_arn, None)
+            ec2_backends[self._context.state.account][task.region].enis.pop(task.interface.id, None)
+            task.attachments[0]["status"] = "DELETED"
+
+    def _show(self, status: str, **attributes: Any) -> None:
+        """Show the next state, and let those know who wait for it."""
+        with self._context.changed:
+            self._task.last_status = status
+            self._task.version += 1
+            for name, value in attributes.items():
+                setattr(self._task, name, value)
+            for container in self._task.containers:
+                if status in ("RUNNING", "STOPPED") and container.exit_code is None:
+                    container.last_status = status
+            self._context.changed.notify_all()
