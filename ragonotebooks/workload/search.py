@@ -1,4 +1,8 @@
-"""Search: the passages that answer a question, each with what is needed to cite it."""
+"""Search: the passages that answer a question, each with what is needed to cite it.
+
+Two orders are fused, by meaning and by words: a question in a reader's own words is found by meaning, a name or a
+term by its letters, and nobody knows beforehand which of the two will be asked.
+"""
 
 import os
 import sys

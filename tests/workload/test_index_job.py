@@ -3,15 +3,18 @@
 import hashlib
 import io
 import json
+import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 import pytest
 
 from ragonotebooks.workload import embeddings, index
+from ragonotebooks.workload.artifacts import open_artifacts
 from ragonotebooks.workload.errors import InputError
 from ragonotebooks.workload.settings import Database
-from ragonotebooks.workload.store import connect
+from ragonotebooks.workload.store import Store, connect
 
 
 @pytest.fixture
@@ -109,6 +112,18 @@ def test_manifest_names_every_corpus_object_and_its_sum(run: Any, corpus: Any, m
     assert len(found) == 3
 
 
+def test_manifest_names_the_versions_that_a_bucket_keeps(s3: Any, database: Database, make_record: Any) -> None:
+    s3.put_bucket_versioning(Bucket="papers", VersioningConfiguration={"Status": "Enabled"})
+    artifacts = open_artifacts("s3://papers/ragonometrics")
+    versions = [artifacts.write("corpus/lemons.json", make_record("lemons")) for _ in range(2)]
+    with connect(database) as store:
+        first, second = index.index(store, artifacts), index.index(store, artifacts)
+    assert [item["version"] for item in second["corpus"]] == versions[1:]
+    assert [shard["version"] for shard in second["shards"]] == [shard["version"] for shard in first["shards"]]
+    kept = s3.list_object_versions(Bucket="papers", Prefix="ragonometrics/index/")["Versions"]
+    assert {version["VersionId"] for version in kept} == {shard["version"] for shard in second["shards"]}
+
+
 def test_same_corpus_gives_the_same_shards_in_another_database(run: Any, corpus: Any, server: Any) -> None:
     run()
     first = shard_bytes(corpus)
@@ -121,10 +136,9 @@ def test_same_corpus_gives_the_same_shards_in_another_database(run: Any, corpus:
 
 
 def test_papers_added_one_by_one_give_the_shards_of_papers_added_at_once(
-    server: Any, corpus: Any, empty_corpus: Any, make_record: Any, database: Database, tmp_path: Any
+    run: Any, corpus: Any, make_record: Any, server: Any
 ) -> None:
-    with connect(database) as store:
-        index.index(store, corpus.artifacts)
+    run()
     at_once = shard_bytes(corpus)
     for paper in ("money", "minimum-wage"):
         corpus.drop(f"{paper}.json")
@@ -134,6 +148,26 @@ def test_papers_added_one_by_one_give_the_shards_of_papers_added_at_once(
             corpus.put(f"{paper}.json", make_record(paper))
             index.index(store, corpus.artifacts)
     assert shard_bytes(corpus) == at_once
+
+
+def test_a_second_job_waits_for_the_first_and_then_finds_nothing_to_do(
+    run: Any, corpus: Any, database: Database
+) -> None:
+    with ThreadPoolExecutor() as pool:
+        with connect(database) as store:
+            store.lock()
+            second = pool.submit(run)
+            wait_until_someone_waits(store)
+            assert index.index(store, corpus.artifacts)["counts"]["embedded"] == 3
+        assert second.result(30)["counts"]["embedded"] == 0
+
+
+def wait_until_someone_waits(store: Store) -> None:
+    query = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+    deadline = time.monotonic() + 30
+    while not store._scalar(query):
+        assert time.monotonic() < deadline, "the second job did not wait"
+        time.sleep(0.01)
 
 
 def test_a_shard_that_was_lost_is_written_again(run: Any, corpus: Any) -> None:

@@ -46,6 +46,14 @@ def test_what_was_put_comes_back(database: Database) -> None:
         assert store.known() == {SOURCE: "p"}
 
 
+def test_passages_come_in_the_order_of_paper_and_position(database: Database) -> None:
+    with connect(database) as store:
+        for paper in ("b", "a", "C"):
+            put(store, Paper(paper, "Title", "word " * 450))
+        passages, _ = store.passages()
+    assert [passage.id for passage in passages] == ["C#0", "C#1", "C#2", "a#0", "a#1", "a#2", "b#0", "b#1", "b#2"]
+
+
 def test_a_block_that_fails_leaves_no_trace(database: Database) -> None:
     def put_and_fail() -> None:
         with connect(database) as store:
