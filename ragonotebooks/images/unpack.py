@@ -1,0 +1,131 @@
+"""Unpacks an image into a folder: layer upon layer as container runtimes do, but without root, and inside of it only.
+
+Owners, times and set-user-id bits are not taken over. An absolute symbolic link points to the same place inside the
+folder. Entries that leave the folder, and devices, are refused.
+"""
+
+import gzip
+import os
+import posixpath
+import shutil
+import tarfile
+import tempfile
+from pathlib import Path, PurePosixPath
+from typing import Final
+
+from ragonotebooks.errors import RagonotebooksError, UsageError
+from ragonotebooks.images.image import Image
+from ragonotebooks.images.layers import GZIP_LAYER, TAR_LAYER, Layer
+
+_WHITEOUT: Final = ".wh."
+_OPAQUE: Final = ".wh..wh..opq"
+_CHUNK: Final = 1024 * 1024
+
+
+def unpack(image: Image, folder: Path) -> None:
+    """Unpack the layers of an image into a folder that is not there yet. It appears when all was read and verified.
+
+    Raises:
+        UsageError: The folder is there already.
+        RagonotebooksError: A layer is damaged, in a format that is not supported, or would write outside of the folder.
+    """
+    if folder.exists():
+        raise UsageError(f"The folder {folder} exists already: remove it, or unpack into another one")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as scratch:
+        root = Path(scratch, "root").resolve()
+        root.mkdir()
+        for layer in image.layers:
+            _unpack_layer(layer, root)
+        root.rename(folder)
+
+
+def _unpack_layer(layer: Layer, root: Path) -> None:
+    if layer.media_type not in (GZIP_LAYER, TAR_LAYER):
+        raise RagonotebooksError(
+            f"The layer {layer.digest} is a {layer.media_type}: only tar and gzip are supported, choose another base"
+        )
+    with layer.open() as blob:
+        source = gzip.GzipFile(fileobj=blob) if layer.media_type == GZIP_LAYER else blob
+        placed: set[Path] = set()
+        with tarfile.open(fileobj=source, mode="r|", bufsize=_CHUNK) as archive:
+            for entry in archive:
+                _place(archive, entry, root, placed)
+        while source.read(_CHUNK):
+            """The archive may end before the blob does, and only the blob's end proves its digest."""
+
+
+def _place(archive: tarfile.TarFile, entry: tarfile.TarInfo, root: Path, placed: set[Path]) -> None:
+    """Make what one entry says; `placed` holds what this layer has made so far."""
+    path = _inside(root, entry.name)
+    if path == root:
+        return
+    if path.name.startswith(_WHITEOUT):
+        _white_out(path, placed)
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if not (entry.isdir() and path.is_dir() and not path.is_symlink()):
+        _remove(path)
+    if entry.isdir():
+        path.mkdir(exist_ok=True)
+        path.chmod(0o700 | entry.mode & 0o777)
+    elif entry.issym():
+        path.symlink_to(_rebased(entry))
+    elif entry.islnk():
+        os.link(_inside(root, entry.linkname), path, follow_symlinks=False)
+    elif entry.isfile():
+        _write(archive, entry, path)
+    else:
+        raise RagonotebooksError(
+            f"The layer's entry {entry.name} is a device or pipe, which is not supported: choose another base"
+        )
+    placed.update([path, *path.parents])
+
+
+def _write(archive: tarfile.TarFile, entry: tarfile.TarInfo, path: Path) -> None:
+    content = archive.extractfile(entry)
+    assert content is not None  # a regular file has content
+    with path.open("xb") as file:
+        shutil.copyfileobj(content, file, _CHUNK)
+    path.chmod(0o600 | entry.mode & 0o777)
+
+
+def _inside(root: Path, name: str) -> Path:
+    """Return where an entry lies: never outside, be it by its name or through a link that an earlier one made."""
+    parts = PurePosixPath("/", name).parts[1:]
+    path = root.joinpath(*parts)
+    if ".." in parts or (parts and not path.parent.resolve().is_relative_to(root)):
+        raise _outside(name)
+    return path
+
+
+def _outside(name: str) -> RagonotebooksError:
+    return RagonotebooksError(
+        f"The layer's entry {name} lies outside of the image: it is not safe, choose another image"
+    )
+
+
+def _rebased(entry: tarfile.TarInfo) -> str:
+    """Return the link's target relative to the link, where `/` is the image's root and nothing is above it."""
+    here = posixpath.dirname(posixpath.join("/", entry.name))
+    return posixpath.relpath(posixpath.normpath(posixpath.join(here, entry.linkname)), here)
+
+
+def _white_out(marker: Path, placed: set[Path]) -> None:
+    """Remove what a marker hides of the layers below: everything in its folder, or one name."""
+    hidden = marker.name.removeprefix(_WHITEOUT)
+    if marker.name == _OPAQUE:
+        for path in list(marker.parent.iterdir()) if marker.parent.is_dir() else []:
+            if path not in placed:
+                _remove(path)
+    elif hidden in ("", ".", ".."):
+        raise _outside(marker.name)
+    else:
+        _remove(marker.with_name(hidden))
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
