@@ -66,10 +66,10 @@ class Progress:
 
     def _notebook_started(self, data: dict[str, Any]) -> None:
         self._print(f"[bold]{self._key(data)}  {escape(data['title'])}[/]")
+        self._wait_for(f"{data['notebook']}  its kernel starts")
 
     def _step_started(self, data: dict[str, Any]) -> None:
-        if self._live:
-            self._live.update(_Waiting(f"{data['notebook']}  {_label(data)}"))
+        self._wait_for(f"{data['notebook']}  {_label(data)}")
 
     def _step_finished(self, data: dict[str, Any]) -> None:
         status = Status(data["status"])
@@ -96,6 +96,10 @@ class Progress:
     def _run_finished(self, data: dict[str, Any]) -> None:
         if self._live:
             self._live.update("")
+
+    def _wait_for(self, what: str) -> None:
+        if self._live:
+            self._live.update(_Waiting(what))
 
     def _key(self, data: dict[str, Any]) -> str:
         return escape(f"{data['notebook']:<{self._key_width}}")
