@@ -12,6 +12,7 @@ from ragonotebooks.cli import app
 from ragonotebooks.errors import RagonotebooksError, UsageError
 
 if TYPE_CHECKING:
+    from ragonotebooks.sandbox.ledger import Call
     from ragonotebooks.sandbox.state import State
     from ragonotebooks.sandbox.status import Status
 
@@ -94,7 +95,6 @@ def ledger(
     mutating: Annotated[bool, typer.Option("--mutating", help="Only calls that can change something.")] = False,
 ) -> None:
     """Print every call that the sandbox answered."""
-    from ragonotebooks.cli import tables
     from ragonotebooks.sandbox.ledger import read_ledger
 
     calls = read_ledger(_folder(name), mutating_only=mutating)
@@ -102,8 +102,26 @@ def ledger(
         for call in calls:
             typer.echo(json.dumps(asdict(call)))
         return
-    rows = [[c.time[11:23], c.status, f"{c.service}:{c.action}", c.error, c.resource, c.caller, c.ms] for c in calls]
-    tables.show(f"Calls of {name}", ["time (UTC)", "status", "action", "error", "resource", "caller", "ms"], rows)
+    for line in _aligned([_row(call) for call in calls]):
+        typer.echo(line)
+
+
+def _row(call: "Call") -> list[str]:
+    when = call.time.partition("+")[0]
+    return [
+        when,
+        str(call.status),
+        f"{call.service}:{call.action}",
+        call.error or "-",
+        call.resource,
+        call.caller or "-",
+    ]
+
+
+def _aligned(rows: list[list[str]]) -> list[str]:
+    """Columns as wide as they must be: a list to search in is never folded to the terminal's width."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
 
 
 def _find(name: str) -> "State | None":

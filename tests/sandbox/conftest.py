@@ -1,16 +1,24 @@
 """What the tests of the sandbox share."""
 
+import secrets
 import threading
+import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
-import waitress
 from botocore.config import Config
 
+from ragonotebooks.sandbox import client
+from ragonotebooks.sandbox.authority import BUNDLE_FILE
+from ragonotebooks.sandbox.state import State, folder_of
+
 ACCOUNT = "123456789012"
+_SESSION = boto3.Session()  # one for all: each loads the service models anew
 
 
 @dataclass
@@ -29,7 +37,7 @@ class ControlPlane:
         """A boto3 client, the operator's unless a key is given."""
         key, secret = (key, secret) if key else self.operator
         config = Config(retries={"total_max_attempts": 1}, s3={"addressing_style": "path"}, **more.pop("config", {}))
-        return boto3.Session().client(
+        return _SESSION.client(
             service,
             region_name=more.pop("region", "us-east-1"),
             endpoint_url=self.url,
@@ -45,12 +53,13 @@ class ControlPlane:
 def control_plane() -> Iterator[ControlPlane]:
     from ragonotebooks.sandbox.aws import guard, iam, s3
     from ragonotebooks.sandbox.aws.identity import Operator
+    from ragonotebooks.sandbox.http import create_server
 
     operator = Operator(ACCOUNT, "AKIAOPERATOR00000000", "the-secret-of-the-operator")
     s3.install()
     iam.install()
     guarded = guard.guarded(operator)
-    server = waitress.create_server(_serialised(guarded), host="127.0.0.1", port=0, threads=4)
+    server = create_server(_serialised(guarded), host="127.0.0.1", port=0, threads=4)
     threading.Thread(target=server.run, daemon=True).start()
     yield ControlPlane(f"http://127.0.0.1:{server.effective_port}", (operator.access_key, operator.secret_key))
     server.close()
@@ -75,3 +84,73 @@ def _serialised(app: Callable[..., Any]) -> Callable[..., Any]:
             return [b"".join(app(environ, start_response))]
 
     return answer
+
+
+@dataclass(frozen=True)
+class Sandbox:
+    """A running sandbox, with clients that reach it and leave this process's environment alone.
+
+    Attributes:
+        state: How it is reached.
+    """
+
+    state: State
+
+    @property
+    def folder(self) -> Path:
+        """Where its files are."""
+        return folder_of(self.state.name)
+
+    @property
+    def proxy(self) -> str:
+        """The gateway's URL."""
+        return f"http://127.0.0.1:{self.state.port}"
+
+    @property
+    def bundle(self) -> str:
+        """The certificates that its clients trust."""
+        return str(self.folder / BUNDLE_FILE)
+
+    def client(self, service: str, region: str = "us-east-1") -> Any:
+        """A boto3 client of the operator."""
+        session = boto3.Session(self.state.access_key, self.state.secret_key, region_name=region)
+        return session.client(service, verify=self.bundle, config=Config(proxies={"https": self.proxy}))
+
+
+@contextmanager
+def running_sandbox() -> Iterator[Sandbox]:
+    """A sandbox of its own, gone afterwards."""
+    name = f"test-{secrets.token_hex(4)}"
+    try:
+        yield Sandbox(client.up(name))
+    finally:
+        client.down(name)
+
+
+@pytest.fixture(scope="session")
+def sandbox() -> Iterator[Sandbox]:
+    """The sandbox that tests share: each takes names of its own."""
+    with running_sandbox() as shared:
+        yield shared
+
+
+@pytest.fixture
+def another() -> Iterator[Sandbox]:
+    """A sandbox for one test alone."""
+    with running_sandbox() as alone:
+        yield alone
+
+
+def eventually(holds: Callable[[], object], seconds: float = 20) -> None:
+    """Wait until `holds()` is true and raises nothing; fail with its last word after `seconds`."""
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            if holds():
+                return
+            problem: Exception | None = None
+        except Exception as error:
+            problem = error
+        if time.monotonic() > deadline:
+            raise AssertionError("it did not come to hold") from problem
+        time.sleep(0.05)
