@@ -148,13 +148,13 @@ def _register(self: Response) -> ActionResult:
         requires_compatibilities=request["requiresCompatibilities"],
         cpu=request["cpu"],
         memory=request["memory"],
-        task_role_arn=request.get("taskRoleArn"),
-        execution_role_arn=request.get("executionRoleArn"),
         runtime_platform=request.get("runtimePlatform"),
         pid_mode=request.get("pidMode"),
         ephemeral_storage=request.get("ephemeralStorage"),
     )
     definition.registered_at = now()
+    # moto leaves out what was not given
+    definition.task_role_arn, definition.execution_role_arn = request.get("taskRoleArn"), request.get("executionRoleArn")
     return ActionResult({"taskDefinition": definition, "tags": definition.tags})
 
 

@@ -152,14 +152,13 @@ class Agent:
             data = self._client("ecr", region).get_authorization_token()["authorizationData"][0]
             return base64.b64decode(data["authorizationToken"]).decode().partition(":")[2]
 
-        password = self._call("ecr.api", region, problem, get)
+        password = self._call("ecr", region, problem, get)
         # ECR keeps layers in S3
         self._require_network(f"s3.{region}.amazonaws.com", "CannotPullContainerError: ")
         return Registry(host, "AWS", password, session=session)
 
     def _call(self, service: str, region: str, problem: str, call: Callable[[], _T]) -> _T:
-        host = f"{'api.ecr' if service == 'ecr.api' else service}.{region}.amazonaws.com"
-        self._require_network(host, problem)
+        self._require_network(_host(service, region), problem)
         try:
             return call()
         except (ClientError, BotoCoreError, RagonotebooksError) as error:
@@ -192,8 +191,9 @@ class Agent:
                 aws_access_key_id=self._credentials["AccessKeyId"],
                 aws_secret_access_key=self._credentials["SecretAccessKey"],
                 aws_session_token=self._credentials["Token"],
-                verify=str(self._context.authority.bundle),
-                config=Config(proxies={"https": self._proxy}, retries={"total_max_attempts": 2}),
+                # the gateway is in this process: TLS would only take time
+                endpoint_url=f"http://{_host(service, region)}",
+                config=Config(proxies={"http": self._proxy}, retries={"total_max_attempts": 2}),
             )
 
     def _assume(self) -> dict[str, str]:
@@ -208,6 +208,10 @@ class Agent:
 def _session() -> Session:
     """One session for all clients: it keeps what it read of the services."""
     return Session()
+
+
+def _host(service: str, region: str) -> str:
+    return f"{'api.ecr' if service == 'ecr' else service}.{region}.amazonaws.com"
 
 
 def _unless_it_exists(create: Callable[..., Any], **names: str) -> None:

@@ -103,12 +103,12 @@ class Task:
     @property
     def task_role(self) -> str | None:
         """The ARN of the role that the task's own calls are made with."""
-        return self.overrides.get("taskRoleArn") or getattr(self.definition, "task_role_arn", None)
+        return self.overrides.get("taskRoleArn") or self.definition.task_role_arn
 
     @property
     def execution_role(self) -> str | None:
         """The ARN of the role that pulls, reads secrets and writes logs for the task."""
-        return self.overrides.get("executionRoleArn") or getattr(self.definition, "execution_role_arn", None)
+        return self.overrides.get("executionRoleArn") or self.definition.execution_role_arn
 
     @property
     def has_stopped(self) -> bool:

@@ -134,7 +134,7 @@ def _check_group(ec2: Any, name: str, vpc: str) -> None:
 
 def _check_roles(definition: Any, overrides: dict[str, Any]) -> None:
     for key, attribute in (("taskRoleArn", "task_role_arn"), ("executionRoleArn", "execution_role_arn")):
-        role = overrides.get(key) or getattr(definition, attribute, None)
+        role = overrides.get(key) or getattr(definition, attribute)
         try:
             if role:
                 identity.assume_role_for_service(role, SERVICE, "check")
