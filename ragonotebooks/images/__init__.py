@@ -9,7 +9,7 @@ What is spoken are the OCI image and distribution specifications 1.1, as ECR and
 """
 
 from ragonotebooks.images.digest import DigestMismatch
-from ragonotebooks.images.distributions import layer_of_distributions
+from ragonotebooks.images.distributions import closure, layer_of_distributions
 from ragonotebooks.images.image import Image, Manifest, append, host_architecture
 from ragonotebooks.images.layers import Layer, layer_of_files
 from ragonotebooks.images.registry import Registry, RegistryError
@@ -23,6 +23,7 @@ __all__ = [
     "Registry",
     "RegistryError",
     "append",
+    "closure",
     "host_architecture",
     "layer_of_distributions",
     "layer_of_files",
