@@ -37,7 +37,7 @@ def of_lesson(one: Notebook) -> dict[str, Any]:
 
 def prices(one: Notebook) -> list[dict[str, Any]]:
     """The price lines in the lesson's own outputs: none when it was not executed or shows no price."""
-    from ragonotebooks.lesson.show import PRICE_MIME
+    from ragonotebooks.catalog.evidence import PRICE_MIME
 
     records = [output["data"].get(PRICE_MIME) for cell in one.cells for output in cell.outputs]
     return [line for record in records if record for line in record["lines"]]

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from ragonotebooks.catalog import notebook, objectives, project
+from ragonotebooks.catalog.evidence import CHECK_MIME
 from ragonotebooks.catalog.notebook import Cell, Step
 from ragonotebooks.catalog.objectives import Exam, ObjectiveRef
 from ragonotebooks.errors import UsageError
-from ragonotebooks.lesson.check import CHECK_MIME
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,10 +1,11 @@
 """`check`: a claim, what is, what should be. The record in the cell's output is the evidence that reports are made of."""
 
-from typing import Any, Final
+from typing import Any
 
 from IPython.display import publish_display_data
 
-CHECK_MIME: Final = "application/vnd.ragonotebooks.check+json"
+from ragonotebooks.catalog.evidence import CHECK_MIME
+
 _LONGEST_VALUE = 160
 
 

@@ -99,13 +99,15 @@ def _enter_sandbox(region: str) -> None:
 
     name = os.environ.get(_SANDBOX_VARIABLE, "default")
     if os.environ.get(_RUN_VARIABLE) == "verify" and client.find(name) is None:
-        raise UsageError(f"there is nothing to verify: no sandbox {name} runs; start one with: ragonotebooks run deploy-aws")
+        raise UsageError(
+            f"there is nothing to verify: no sandbox {name} runs; start one with: ragonotebooks run deploy-aws"
+        )
     variables = client.environment(client.up(name), region)
     _change_environment(variables, client.FOREIGN_VARIABLES)
 
 
 def _change_environment(variables: dict[str, str], unwanted: Sequence[str]) -> None:
-    global _before  # noqa: PLW0603 - the environment that it describes is the process's own
+    global _before
     _before = dict(os.environ)
     for variable in unwanted:
         os.environ.pop(variable, None)
@@ -113,7 +115,7 @@ def _change_environment(variables: dict[str, str], unwanted: Sequence[str]) -> N
 
 
 def _restore_environment() -> None:
-    global _before  # noqa: PLW0603 - see above
+    global _before
     if _before is not None:
         os.environ.clear()
         os.environ |= _before
@@ -132,13 +134,17 @@ def _who_am_i(target: str) -> tuple[str, str]:
 
     named = os.environ.get(_ACCOUNT_VARIABLE)
     if target == "cloud" and not named:
-        raise UsageError(f"target 'cloud' changes a real account: name the one you mean with {_ACCOUNT_VARIABLE}=<account id>")
+        raise UsageError(
+            f"target 'cloud' changes a real account: name the one you mean with {_ACCOUNT_VARIABLE}=<account id>"
+        )
     try:
         answer: dict[str, Any] = boto3.client("sts").get_caller_identity()
     except (BotoCoreError, ClientError) as error:
         raise RagonotebooksError(f"AWS does not know who you are ({error}); check your credentials") from error
     if target == "cloud" and answer["Account"] != named:
-        raise UsageError(f"your credentials are for account {answer['Account']}, but {_ACCOUNT_VARIABLE} names {named}; nothing was changed")
+        raise UsageError(
+            f"your credentials are for account {answer['Account']}, but {_ACCOUNT_VARIABLE} names {named}; nothing was changed"
+        )
     return answer["Account"], answer["Arn"]
 
 
@@ -147,13 +153,14 @@ def _bring_up(notebook: str, lab: Lab) -> None:
     mode = os.environ.get(_RUN_VARIABLE)
     parameters = {"target": lab.target, "region": lab.region, "name": lab.name}
     if lab.target == "cloud" and mode is None and not _command("verify", notebook, parameters):
-        raise RagonotebooksError(
-            f"{notebook} is not in place; bring it with: ragonotebooks run {notebook} -p target=cloud -p region={lab.region} -p name={lab.name}"
-        )
+        command = f"ragonotebooks run {notebook} -p target=cloud -p region={lab.region} -p name={lab.name}"
+        raise RagonotebooksError(f"{notebook} is not in place; bring it with: {command}")
     if lab.target == "sandbox" and mode != "verify":
         from ragonotebooks.sandbox import client
 
-        if not client.passed(os.environ[_SANDBOX_VARIABLE], notebook, parameters) and not _command("run", notebook, parameters):
+        if not client.passed(os.environ[_SANDBOX_VARIABLE], notebook, parameters) and not _command(
+            "run", notebook, parameters
+        ):
             raise RagonotebooksError(f"{notebook} did not pass; see what fails with: ragonotebooks run {notebook}")
 
 

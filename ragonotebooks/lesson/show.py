@@ -1,14 +1,13 @@
 """Showing what was found: tables and prices, readable as text where there is no browser."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Final
+from typing import Any
 
 import pandas as pd
 from IPython.display import display, publish_display_data
 
+from ragonotebooks.catalog.evidence import PRICE_MIME
 from ragonotebooks.catalog.prices import find_price
-
-PRICE_MIME: Final = "application/vnd.ragonotebooks.price+json"
 
 
 def show_table(rows: Iterable[Mapping[str, Any]], *columns: str) -> None:

@@ -1,13 +1,12 @@
 """Check and price records, as cells leave them in their outputs."""
 
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Any
 
-from ragonotebooks.lesson.check import CHECK_MIME
+from ragonotebooks.catalog.evidence import CHECK_MIME, PRICE_MIME
 from ragonotebooks.run.results import Check
 
 # Written by lesson.show, which is not imported for it: it brings pandas.
-PRICE_MIME: Final = "application/vnd.ragonotebooks.price+json"
 
 
 def checks(cell: Any) -> list[Check]:

@@ -20,7 +20,7 @@ _NO_COOKIE: Final = 0xFFFFFFFF
 _INODE_OFFSET: Final = 16 + 68  # after the netlink header, the last field of struct inet_diag_msg
 
 
-class CallerGone(Exception):
+class CallerGone(Exception):  # noqa: N818 - reads as the fact that it states
     """The connection has ended before its caller was known; it must be refused."""
 
 
@@ -64,7 +64,7 @@ def _open_files(pid: int) -> set[str]:
         with os.scandir(f"/proc/{pid}/fd") as entries:
             for entry in entries:
                 try:
-                    found.add(os.readlink(entry.path))
+                    found.add(os.readlink(entry.path))  # noqa: PTH115 - on every connection
                 except OSError:
                     continue
     except OSError:

@@ -108,7 +108,9 @@ def mark_passed(name: str, notebook: str, parameters: Mapping[str, Any]) -> None
 def passed(name: str, notebook: str, parameters: Mapping[str, Any]) -> bool:
     """Whether `notebook` passed in this sandbox with values that agree with `parameters` where both have one."""
     try:
-        then = json.loads((folder_of(name) / _PASSED / f"{notebook.replace('/', '-')}.json").read_text(encoding="utf-8"))
+        then = json.loads(
+            (folder_of(name) / _PASSED / f"{notebook.replace('/', '-')}.json").read_text(encoding="utf-8")
+        )
     except FileNotFoundError:
         return False
     return all(then[key] == value for key, value in parameters.items() if key in then)
@@ -140,7 +142,9 @@ def _start(name: str, folder: Path) -> State:
 def _plain_environment() -> dict[str, str]:
     """The daemon's own environment: it is no client of any cloud, nor of another sandbox."""
     unwanted = {*FOREIGN_VARIABLES, "HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "RAGONOTEBOOKS_SANDBOX"}
-    return {key: value for key, value in os.environ.items() if key not in unwanted and not key.startswith(("AWS_", "MOTO_"))}
+    return {
+        key: value for key, value in os.environ.items() if key not in unwanted and not key.startswith(("AWS_", "MOTO_"))
+    }
 
 
 @contextlib.contextmanager

@@ -1,4 +1,4 @@
-"""The daemon: one process a sandbox. It starts what can answer, writes down how it is reached, and lives until it is told to stop."""
+"""The daemon: one process a sandbox. It starts what answers, writes down how it is reached, and lives until told to stop."""
 
 import argparse
 import asyncio

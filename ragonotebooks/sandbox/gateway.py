@@ -101,5 +101,3 @@ async def connect_unix(path: Path, attempts: int = 200) -> Stream:
         except (BlockingIOError, ConnectionRefusedError, FileNotFoundError):
             await asyncio.sleep(0.01)
     return await asyncio.open_unix_connection(str(path))
-
-

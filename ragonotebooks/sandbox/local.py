@@ -26,6 +26,9 @@ class Local:
                 status, body = answer(environ)
                 break
         else:
-            status, body = "404 Not Found", {"message": f"the sandbox {self._context.state.name} serves nothing at {path}"}
+            status, body = (
+                "404 Not Found",
+                {"message": f"the sandbox {self._context.state.name} serves nothing at {path}"},
+            )
         start_response(status, [("Content-Type", "application/json")])
         return [json.dumps(body).encode()]

@@ -48,7 +48,7 @@ def folder_of(name: str) -> Path:
     """
     if not _NAME.fullmatch(name):
         raise UsageError(
-            f"the sandbox name {name!r} cannot be used; take 1 to 32 lower-case letters, digits and hyphens, a letter or digit first"
+            f"the sandbox name {name!r} cannot be used; take 1 to 32 lower-case letters, digits and hyphens"
         )
     return root() / name
 

@@ -9,7 +9,9 @@ _CHUNK: Final = 256 * 1024
 _QUICKACK: Final = getattr(socket, "TCP_QUICKACK", None)
 
 
-async def splice(a: tuple[asyncio.StreamReader, asyncio.StreamWriter], b: tuple[asyncio.StreamReader, asyncio.StreamWriter]) -> None:
+async def splice(
+    a: tuple[asyncio.StreamReader, asyncio.StreamWriter], b: tuple[asyncio.StreamReader, asyncio.StreamWriter]
+) -> None:
     """Copy bytes both ways until both sides have ended, then close both."""
     try:
         await asyncio.gather(_copy(a[0], b[1]), _copy(b[0], a[1]))

@@ -174,7 +174,11 @@ def bare_moto() -> Iterator[str]:
     code = "from moto.server import ThreadedMotoServer as S; s = S(port=0, verbose=False); s.start(); "
     code += "print(s.get_host_and_port()[1], flush=True); input()"
     with subprocess.Popen(
-        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        [sys.executable, "-c", code],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
     ) as process:
         assert process.stdout is not None
         port = process.stdout.readline().strip()

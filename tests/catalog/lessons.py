@@ -7,8 +7,7 @@ from typing import Any
 import nbformat
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from ragonotebooks.lesson.check import CHECK_MIME
-from ragonotebooks.lesson.show import PRICE_MIME
+from ragonotebooks.catalog.evidence import CHECK_MIME, PRICE_MIME
 
 TOP = """\
 # AWS 02 · The shelf

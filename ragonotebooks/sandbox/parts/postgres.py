@@ -13,7 +13,7 @@ import sysconfig
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import psycopg
 from psycopg import sql
@@ -214,7 +214,7 @@ class Postgres:
         if database and database != "postgres":
             self._execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(sql.Identifier(database), name))
 
-    def _execute(self, statement: sql.Composable) -> None:
+    def _execute(self, statement: sql.SQL | sql.Composed) -> None:
         with self._connect() as connection:
             connection.autocommit = True
             connection.execute(statement)
@@ -251,7 +251,7 @@ def _output(program: Path, option: str) -> str:
     return subprocess.run([program, option], capture_output=True, text=True, check=True).stdout.strip()
 
 
-def _identity() -> dict[str, int]:
+def _identity() -> dict[str, Any]:
     """Postgres refuses to run as root, so root runs it as `nobody`."""
     if os.geteuid() != 0:
         return {}
