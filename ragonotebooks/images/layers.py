@@ -9,6 +9,7 @@ import io
 import os
 import tarfile
 import tempfile
+import weakref
 import zlib
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
@@ -85,16 +86,30 @@ def write_layer(entries: Mapping[str, Content]) -> Layer:
     """Pack entries, given by their name in the archive, into a temporary file that lives as long as the layer does."""
     if not entries:
         raise UsageError("The layer would be empty: name a file, or a folder with files in it")
-    file = tempfile.NamedTemporaryFile(prefix="layer-", suffix=".tar.gz")  # noqa: SIM115 - the layer keeps it
-    packed = _Hashing(file)
-    with _ParallelGzip(packed) as gzip:
-        bare = _Hashing(gzip)
-        # A stream never seeks back, so one pass hashes both forms.
-        with tarfile.open(fileobj=bare, mode="w|", bufsize=_BLOCK, format=tarfile.PAX_FORMAT) as archive:
-            for name in sorted(entries):
-                _add(archive, name, entries[name])
-    file.flush()
-    return Layer(packed.digest, bare.digest, file.tell(), GZIP_LAYER, lambda: Path(file.name).open("rb"))
+    spool = _Spool()
+    with spool.path.open("wb") as file:
+        packed = _Hashing(file)
+        with _ParallelGzip(packed) as gzip:
+            bare = _Hashing(gzip)
+            # A stream never seeks back, so one pass hashes both forms.
+            with tarfile.open(fileobj=bare, mode="w|", bufsize=_BLOCK, format=tarfile.PAX_FORMAT) as archive:
+                for name in sorted(entries):
+                    _add(archive, name, entries[name])
+        size = file.tell()
+    return Layer(packed.digest, bare.digest, size, GZIP_LAYER, spool.open)
+
+
+class _Spool:
+    """A temporary file that lasts as long as this object."""
+
+    def __init__(self) -> None:
+        handle, name = tempfile.mkstemp(prefix="layer-", suffix=".tar.gz")
+        os.close(handle)
+        self.path = Path(name)
+        weakref.finalize(self, self.path.unlink, missing_ok=True)
+
+    def open(self) -> BinaryIO:
+        return self.path.open("rb")
 
 
 def _walk(name: str, content: Content) -> Iterator[tuple[str, Content]]:

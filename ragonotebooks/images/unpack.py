@@ -10,8 +10,9 @@ import posixpath
 import shutil
 import tarfile
 import tempfile
+import zlib
 from pathlib import Path, PurePosixPath
-from typing import Final
+from typing import BinaryIO, Final
 
 from ragonotebooks.errors import RagonotebooksError, UsageError
 from ragonotebooks.images.image import Image
@@ -46,13 +47,28 @@ def _unpack_layer(layer: Layer, root: Path) -> None:
             f"The layer {layer.digest} is a {layer.media_type}: only tar and gzip are supported, choose another base"
         )
     with layer.open() as blob:
-        source = gzip.GzipFile(fileobj=blob) if layer.media_type == GZIP_LAYER else blob
-        placed: set[Path] = set()
-        with tarfile.open(fileobj=source, mode="r|", bufsize=_CHUNK) as archive:
-            for entry in archive:
-                _place(archive, entry, root, placed)
-        while source.read(_CHUNK):
-            """The archive may end before the blob does, and only the blob's end proves its digest."""
+        try:
+            _extract(gzip.GzipFile(fileobj=blob) if layer.media_type == GZIP_LAYER else blob, root)
+        except (gzip.BadGzipFile, zlib.error, EOFError, tarfile.TarError) as error:
+            _drain(blob)
+            raise RagonotebooksError(
+                f"The layer {layer.digest} is no archive ({error}): choose another image"
+            ) from error
+        _drain(blob)
+
+
+def _extract(source: gzip.GzipFile | BinaryIO, root: Path) -> None:
+    placed: set[Path] = set()
+    with tarfile.open(fileobj=source, mode="r|", bufsize=_CHUNK) as archive:
+        for entry in archive:
+            _place(archive, entry, root, placed)
+    _drain(source)
+
+
+def _drain(source: gzip.GzipFile | BinaryIO) -> None:
+    """Read to the end: an archive may end before, but only a blob's end proves its digest."""
+    while source.read(_CHUNK):
+        pass
 
 
 def _place(archive: tarfile.TarFile, entry: tarfile.TarInfo, root: Path, placed: set[Path]) -> None:

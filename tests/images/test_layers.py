@@ -1,10 +1,12 @@
 """Layers: the same files, whenever and wherever they lie, give the same digest."""
 
+import gc
 import gzip
 import hashlib
 import io
 import os
 import tarfile
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -70,6 +72,15 @@ def test_a_layer_can_be_read_twice() -> None:
     layer = layer_of_files({"a": b"1"})
     with layer.open() as one, layer.open() as other:
         assert one.read() == other.read() != b""
+
+
+def test_a_layer_takes_its_temporary_file_with_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    layer = layer_of_files({"a": b"1"})
+    assert len(list(tmp_path.iterdir())) == 1
+    del layer
+    gc.collect()
+    assert not list(tmp_path.iterdir())
 
 
 def test_long_and_foreign_names_survive() -> None:

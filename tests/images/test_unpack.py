@@ -157,6 +157,11 @@ def test_damaged_layer_leaves_nothing_behind(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
+def test_what_is_no_archive_is_refused_by_name(unpacked: Callable[..., Path]) -> None:
+    with pytest.raises(RagonotebooksError, match=r"The layer sha256:\w+ is no archive"):
+        unpacked(_stored(b"not an archive", ""))
+
+
 def test_existing_folder_is_not_overwritten(tmp_path: Path) -> None:
     (tmp_path / "a").write_text("mine")
     with pytest.raises(UsageError, match="exists already"):
