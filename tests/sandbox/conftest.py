@@ -8,9 +8,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import boto3
 import pytest
+import requests
 from botocore.config import Config
 
 from ragonotebooks.sandbox import client
@@ -34,26 +36,36 @@ class ControlPlane:
     operator: tuple[str, str]
 
     def client(self, service: str, key: str = "", secret: str = "", token: str | None = None, **more: Any) -> Any:
-        """A boto3 client, the operator's unless a key is given."""
+        """A boto3 client, the operator's unless a key is given. It names AWS's hosts and reaches this server."""
         key, secret = (key, secret) if key else self.operator
-        config = Config(retries={"total_max_attempts": 1}, s3={"addressing_style": "path"}, **more.pop("config", {}))
-        return _SESSION.client(
+        client = _SESSION.client(
             service,
             region_name=more.pop("region", "us-east-1"),
-            endpoint_url=self.url,
             aws_access_key_id=key,
             aws_secret_access_key=secret,
             aws_session_token=token,
-            config=config,
-            **more,
+            config=Config(**{"retries": {"total_max_attempts": 1}, **more.pop("config", {})}),
         )
+        client.meta.events.register("before-send", self._redirect)
+        return client
+
+    def fetch(self, url: str, method: str = "GET", **more: Any) -> requests.Response:
+        """Send a request to the host that `url` names, as a browser would."""
+        host = urlsplit(url).netloc
+        headers = {"Host": host, **more.pop("headers", {})}
+        return requests.request(method, f"{self.url}{url.partition(host)[2]}", headers=headers, timeout=10, **more)
+
+    def _redirect(self, request: Any, **_: Any) -> None:
+        host = urlsplit(request.url).netloc
+        request.headers["Host"] = host
+        request.url = f"{self.url}{request.url.partition(host)[2]}"
 
 
 @pytest.fixture(scope="session")
 def control_plane() -> Iterator[ControlPlane]:
     from ragonotebooks.sandbox.aws import guard, iam, s3
     from ragonotebooks.sandbox.aws.identity import Operator
-    from ragonotebooks.sandbox.http import create_server
+    from ragonotebooks.sandbox.server import create_server
 
     operator = Operator(ACCOUNT, "AKIAOPERATOR00000000", "the-secret-of-the-operator")
     s3.install()

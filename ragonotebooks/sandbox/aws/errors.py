@@ -43,6 +43,7 @@ _SIGNATURE = (
     "Check your AWS Secret Access Key and signing method."
 )
 _TOKEN = "The security token included in the request is {}"
+_UNSIGNED = "Request is missing Authentication Token"
 _CREDENTIALS = "AWS was not able to validate the provided access credentials"
 
 # What can be wrong with a caller, by the style of the service: code, message, HTTP status.
@@ -56,6 +57,7 @@ _AUTHENTICATION = {
         "denied": ("AccessDenied", "Access Denied", 403),
     },
     "ec2": {
+        "unsigned": ("MissingAuthenticationToken", _UNSIGNED, 403),
         "unknown key": ("AuthFailure", _CREDENTIALS, 401),
         "wrong token": ("AuthFailure", _CREDENTIALS, 401),
         "expired": ("RequestExpired", "Request has expired.", 400),
@@ -63,6 +65,7 @@ _AUTHENTICATION = {
         "denied": ("UnauthorizedOperation", "You are not authorized to perform this operation.", 403),
     },
     "query": {
+        "unsigned": ("MissingAuthenticationToken", _UNSIGNED, 403),
         "unknown key": ("InvalidClientTokenId", _TOKEN.format("invalid."), 403),
         "wrong token": ("InvalidClientTokenId", _TOKEN.format("invalid."), 403),
         "expired": ("ExpiredToken", _TOKEN.format("expired"), 403),
@@ -70,6 +73,7 @@ _AUTHENTICATION = {
         "denied": ("AccessDenied", "Access Denied", 403),
     },
     "json": {
+        "unsigned": ("MissingAuthenticationTokenException", _UNSIGNED, 400),
         "unknown key": ("UnrecognizedClientException", _TOKEN.format("invalid."), 400),
         "wrong token": ("UnrecognizedClientException", _TOKEN.format("invalid."), 400),
         "expired": ("ExpiredTokenException", _TOKEN.format("expired"), 400),
@@ -82,7 +86,7 @@ _AUTHENTICATION = {
 def unauthenticated(problem: str, service: str, protocol: str, message: str = "") -> ApiError:
     """Return what the service says to a caller.
 
-    `problem`: `unknown key`, `wrong token`, `expired`, `wrong signature` or `denied`; `message` replaces the usual one.
+    `problem`: `unsigned`, `unknown key`, `wrong token`, `expired`, `wrong signature` or `denied`; `message` replaces the usual one.
     """
     style = "s3" if service == "s3" else {"rest-json": "json", "rest-xml": "query"}.get(protocol, protocol)
     code, usual, status = _AUTHENTICATION[style][problem]

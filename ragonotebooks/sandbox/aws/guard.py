@@ -31,8 +31,13 @@ WSGIApp = Callable[[Environ, StartResponse], Iterable[bytes]]
 Answer = tuple[str, list[tuple[str, str]], bytes]
 
 _CODE = re.compile(rb"<Code>([^<]+)</Code>|\"__type\"\s*:\s*\"(?:[^\"]*#)?([^\"]+)\"")
-# moto answers these with the same key for everybody
-_UNSUPPORTED = {("sts", "GetSessionToken"), ("sts", "GetFederationToken")}
+# moto answers these with the same key for everybody, or with one that it asks no proof for
+_UNSUPPORTED = {
+    ("sts", "AssumeRoleWithSAML"),
+    ("sts", "AssumeRoleWithWebIdentity"),
+    ("sts", "GetFederationToken"),
+    ("sts", "GetSessionToken"),
+}
 
 
 def guarded(operator: identity.Operator) -> WSGIApp:
@@ -52,7 +57,7 @@ class _Moto(DomainDispatcherApplication):
     def __init__(self) -> None:
         super().__init__(create_backend_app)
         # moto looks through its own folder at every call, which takes longer than most calls
-        self.get_backend_for_host = cache(self.get_backend_for_host)  # type: ignore[method-assign]
+        self.get_backend_for_host = cache(self.get_backend_for_host)
 
 
 def _answer(app: WSGIApp, environ: Environ, operator: identity.Operator, call: Call) -> Answer:
@@ -122,14 +127,16 @@ def _admit(incoming: Incoming, operator: identity.Operator, call: Call) -> None:
 
 
 def _authenticate(incoming: Incoming, operator: identity.Operator) -> identity.Caller | None:
-    """Return who calls, None for a request without a signature. Raises an ApiError for a signature that is wrong."""
+    """Return who calls, None for an unsigned request to S3. Raises an ApiError for a signature that is wrong."""
 
     def refuse(problem: str, message: str = "") -> ApiError:
         return unauthenticated(problem, incoming.service, incoming.protocol, message)
 
     credential = incoming.credential
-    if credential is None:
+    if credential is None and incoming.service == "s3":
         return None
+    if credential is None:
+        raise refuse("unsigned")
     caller = identity.find_caller(credential.access_key, operator)
     if caller is None:
         raise refuse("unknown key")

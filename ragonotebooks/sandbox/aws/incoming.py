@@ -1,6 +1,7 @@
 """Reads what a request to an AWS API is about: the service, the operation, its parameters, and how it is signed."""
 
 import io
+import re
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -12,6 +13,8 @@ from moto.core.routing import get_service_router
 from moto.core.utils import get_service_model
 from moto.moto_server.werkzeug_app import BackendRequest
 from werkzeug.exceptions import NotFound
+
+from ragonotebooks.sandbox.aws.errors import ApiError
 
 Environ = dict[str, Any]
 
@@ -28,6 +31,7 @@ _BOTOCORE_NAMES = {
 }
 # the prefixes of IAM actions, where they are not the name that is signed for
 _PREFIXES = {"monitoring": "cloudwatch", "tagging": "tag", "email": "ses"}
+_REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-\d")
 _CLASSIC_ELB_VERSION = "2012-06-01"
 
 
@@ -71,14 +75,14 @@ class Incoming:
 
     @classmethod
     def read(cls, environ: Environ) -> "Incoming":
-        """Read a request. Raises ValueError for a signature that no AWS service would understand."""
+        """Read a request. Raises an ApiError for a signature of a kind that AWS gave up."""
         query = dict(parse_qsl(environ.get("QUERY_STRING", ""), keep_blank_values=True))
         return cls(environ, _credential(environ, query), query)
 
     @property
     def signed_for(self) -> str:
-        """The service that the request is signed for; S3, which anybody may call unsigned, without a signature."""
-        return self.credential.service.lower() if self.credential else "s3"
+        """The service that the request is signed for; without a signature, the one that its host names."""
+        return self.credential.service.lower() if self.credential else self._host[0]
 
     @property
     def prefix(self) -> str:
@@ -87,7 +91,7 @@ class Incoming:
 
     @property
     def region(self) -> str:
-        return self.credential.region if self.credential else "us-east-1"
+        return self.credential.region if self.credential else self._host[1]
 
     @cached_property
     def service(self) -> str:
@@ -159,6 +163,15 @@ class Incoming:
         return parsed
 
     @cached_property
+    def _host(self) -> tuple[str, str]:
+        """The service and the region that the host names: `rds.us-east-1.amazonaws.com`, else S3."""
+        *names, last = self.environ.get("HTTP_HOST", "").removesuffix(".amazonaws.com").split(".")
+        region = last if _REGION.fullmatch(last) else "us-east-1"
+        labels = names if last == region else [*names, last]
+        on_s3 = not labels or any(label.startswith("s3") for label in labels)
+        return "s3" if on_s3 else labels[-1], region
+
+    @cached_property
     def request(self) -> Request:
         """The request as moto reads it."""
         self.environ.setdefault("RAW_URI", self.environ.get("REQUEST_URI", ""))
@@ -209,7 +222,8 @@ def _credential(environ: Environ, query: dict[str, str]) -> Credential | None:
         token = query.get("x-amz-security-token", "")
         return Credential(query["AWSAccessKeyId"], "", "us-east-1", "s3", (), query["Signature"], token, presigned=True)
     if authorization or "X-Amz-Algorithm" in query:
-        raise ValueError("only AWS Signature Version 4 (and presigned S3 URLs of Version 2) is understood")
+        message = "The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256."
+        raise ApiError("InvalidRequest", message)
     return None
 
 
