@@ -92,7 +92,7 @@ def write_layer(entries: Mapping[str, Content]) -> Layer:
         with _ParallelGzip(packed) as gzip:
             bare = _Hashing(gzip)
             # A stream never seeks back, so one pass hashes both forms.
-            with tarfile.open(fileobj=bare, mode="w|", bufsize=_BLOCK, format=tarfile.PAX_FORMAT) as archive:
+            with tarfile.open(fileobj=bare, mode="w|", format=tarfile.PAX_FORMAT) as archive:
                 for name in sorted(entries):
                     _add(archive, name, entries[name])
         size = file.tell()
