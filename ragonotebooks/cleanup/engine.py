@@ -16,6 +16,8 @@ from ragonotebooks.cleanup.ownership import Ownership
 
 Clients = Callable[[str], Any]
 
+_FIRST_PAUSE: Final = 0.1  # seconds
+
 #: Reasons that pass by themselves when what holds a resource has gone.
 _PASSING: Final = frozenset(
     {
@@ -57,7 +59,7 @@ class Patience:
     """How long to keep trying.
 
     Attributes:
-        pause: Seconds between two rounds.
+        pause: Seconds between two rounds, at most; the first ones are shorter.
         limit: Seconds without any progress after which what is there is left.
     """
 
@@ -107,7 +109,7 @@ def clean(clients: Clients, owner: Ownership, patience: Patience) -> Iterator[Ro
     """
     before: dict[_Key, Found] = {}
     ever_going: set[_Key] = set()
-    moved = time.monotonic()
+    moved, pause = time.monotonic(), min(_FIRST_PAUSE, patience.pause)
     while True:
         look = _look(clients, owner)
         gone = [key for key in before if key not in look.found and key[0] not in look.unseen]
@@ -118,7 +120,9 @@ def clean(clients: Clients, owner: Ownership, patience: Patience) -> Iterator[Ro
         before, ever_going = look.found, ever_going | look.going()
         if not look.may_change() or time.monotonic() - moved > patience.limit:
             break
-        time.sleep(patience.pause)
+        # most things go at once, a database takes minutes
+        time.sleep(pause)
+        pause = min(2 * pause, patience.pause)
     yield from _refused(look)
     yield from _unseen(look)
 

@@ -78,9 +78,17 @@ class Deployment:
         """A cluster, a task definition with two revisions, a repository and a log group."""
         ecs = self._clients("ecs")
         ecs.create_cluster(clusterName=self.name, tags=self.small_tags)
-        for memory in (256, 512):
-            containers = [{"name": "main", "image": "image", "memory": memory}]
-            ecs.register_task_definition(family=self.name, containerDefinitions=containers, tags=self.small_tags)
+        for memory in ("512", "1024"):
+            ecs.register_task_definition(
+                family=self.name,
+                containerDefinitions=[{"name": "main", "image": "image", "memory": 512}],
+                requiresCompatibilities=["FARGATE"],
+                networkMode="awsvpc",
+                cpu="256",
+                memory=memory,
+                executionRoleArn=f"arn:aws:iam::123456789012:role/{self.name}",
+                tags=self.small_tags,
+            )
         self._clients("ecr").create_repository(repositoryName=self.name, tags=self.tags)
         self._clients("logs").create_log_group(logGroupName=f"/{self.name}", tags=self.labels)
 

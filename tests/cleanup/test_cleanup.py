@@ -1,7 +1,5 @@
 """A cleanup removes what carries both tags of a deployment, and nothing else."""
 
-import json
-
 import pytest
 from botocore.exceptions import ClientError
 
@@ -109,9 +107,9 @@ def test_a_kind_that_may_not_be_listed_is_told_and_the_others_go(
 
 
 def running_task(clients: Clients, cluster: str) -> str:
-    image = clients("ec2").describe_images()["Images"][0]["ImageId"]
-    instance = clients("ec2").run_instances(ImageId=image, MinCount=1, MaxCount=1)["Instances"][0]["InstanceId"]
-    document = {"instanceId": instance, "region": "us-east-1"}
-    clients("ecs").register_container_instance(cluster=cluster, instanceIdentityDocument=json.dumps(document))
-    [task] = clients("ecs").run_task(cluster=cluster, taskDefinition=cluster, count=1)["tasks"]
-    return str(task["taskArn"])
+    subnet = clients("ec2").describe_subnets()["Subnets"][0]["SubnetId"]
+    network = {"awsvpcConfiguration": {"subnets": [subnet], "securityGroups": []}}
+    answer = clients("ecs").run_task(
+        cluster=cluster, taskDefinition=cluster, launchType="FARGATE", networkConfiguration=network
+    )
+    return str(answer["tasks"][0]["taskArn"])
