@@ -2,13 +2,28 @@
 down in the ledger.
 """
 
+import re
 import time
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
 from ragonotebooks.sandbox import status
-from ragonotebooks.sandbox.aws import ecs, guard, iam, rds, s3, servers
+from ragonotebooks.sandbox.aws import (
+    ecr,
+    ecr_public,
+    ecr_registry,
+    ecs,
+    guard,
+    iam,
+    identity,
+    patterns,
+    rds,
+    s3,
+    servers,
+)
 from ragonotebooks.sandbox.aws.identity import Operator
+from ragonotebooks.sandbox.aws.policy import decide
 from ragonotebooks.sandbox.context import Context
 from ragonotebooks.sandbox.front import Front, WSGIApp
 from ragonotebooks.sandbox.ledger import Call, current_call
@@ -25,8 +40,20 @@ def play(context: Context, front: Front, local: Local) -> None:
     s3.install()
     iam.install()
     operator = Operator(context.state.account, context.state.access_key, context.state.secret_key)
+    registry = ecr.install(context.folder / "ecr", context.lock, partial(_may, context, operator))
+    front.play(ecr_registry.HOST.pattern, recorded(context, registry))
+    front.play(re.escape(ecr_public.HOST), ecr_public.PublicRegistry(context.folder / "ecr-public"))
     front.play(rds.TRUST_STORE, rds.trust_store(context))
     front.play(_HOSTS, recorded(context, serialised(context, guard.guarded(operator))))
+
+
+def _may(context: Context, operator: Operator, login: ecr_registry.Login, action: str, resource: str) -> bool:
+    """Whether the policies of whoever got a registry's token let it do what is done with the token."""
+    with context.lock:
+        caller = identity.find_caller(login.access_key, operator)
+        if caller is None:
+            return False
+        return decide(caller.policies([]), action, resource, patterns.Context(caller.context()), caller.principals).allowed
 
 
 def serialised(context: Context, app: WSGIApp) -> WSGIApp:
