@@ -222,3 +222,11 @@ def test_unusual_keys_and_empty_objects_come_back(s3: Any) -> None:
         assert s3.head_object(Bucket="papers", Key=key)["Metadata"] == {"one_name": "v", "an-other": "w"}
     listed = {entry["Key"] for entry in s3.list_objects_v2(Bucket="papers")["Contents"]}
     assert listed == {"a", *keys}
+
+
+def test_browser_may_ask_whether_it_may_call(aws: ControlPlane, s3: Any) -> None:
+    rule = {"AllowedMethods": ["GET"], "AllowedOrigins": ["https://papers.example"]}
+    s3.put_bucket_cors(Bucket="papers", CORSConfiguration={"CORSRules": [rule]})
+    asked = {"Origin": "https://papers.example", "Access-Control-Request-Method": "GET"}
+    answer = aws.fetch("https://papers.s3.amazonaws.com/a", "OPTIONS", headers=asked)
+    assert answer.headers["Access-Control-Allow-Methods"] == "GET"

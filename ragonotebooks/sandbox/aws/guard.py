@@ -63,10 +63,11 @@ class _Moto(DomainDispatcherApplication):
 def _answer(app: WSGIApp, environ: Environ, operator: identity.Operator, call: Call) -> Answer:
     incoming: Incoming | None = None
     try:
+        if environ["REQUEST_METHOD"] == "OPTIONS":  # a browser's question about cross-origin calls, never signed
+            return _collect(app, environ)
         incoming = Incoming.read(environ)
         _describe(incoming, call)
-        if environ["REQUEST_METHOD"] != "OPTIONS":  # a browser's question about cross-origin calls is never signed
-            _admit(incoming, operator, call)
+        _admit(incoming, operator, call)
         return _checked(incoming, call, *_collect(app, environ))
     except ApiError as refusal:
         return _refuse(incoming, refusal, call)

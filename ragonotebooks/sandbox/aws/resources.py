@@ -67,7 +67,7 @@ _TEMPLATES: dict[str, tuple[str, ...]] = {
         "arn:aws:rds:{region}:{account}:pg:{DBParameterGroupName}",
         "{ResourceName}",
     ),
-    "s3": ("arn:aws:s3:::{Bucket}/{Key}", "arn:aws:s3:::{Bucket}"),
+    "s3": ("arn:aws:s3:::{Bucket}/{Key}", "arn:aws:s3:::{Bucket}", "arn:aws:s3:::*"),
     "secretsmanager": ("{SecretId}", "arn:aws:secretsmanager:{region}:{account}:secret:{Name}"),
     "sns": ("{TopicArn}", "arn:aws:sns:{region}:{account}:{Name}"),
     "sqs": ("arn:aws:sqs:{region}:{account}:{QueueName}",),
