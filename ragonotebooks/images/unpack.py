@@ -20,7 +20,7 @@ from ragonotebooks.images.layers import GZIP_LAYER, TAR_LAYER, Layer
 
 _WHITEOUT: Final = ".wh."
 _OPAQUE: Final = ".wh..wh..opq"
-_CHUNK: Final = 1024 * 1024
+_CHUNK: Final = 64 * 1024  # tarfile copies its buffer at every read, so a larger one is slower
 
 
 def unpack(image: Image, folder: Path) -> None:
@@ -58,10 +58,10 @@ def _unpack_layer(layer: Layer, root: Path) -> None:
 
 
 def _extract(source: gzip.GzipFile | BinaryIO, root: Path) -> None:
-    placed: set[Path] = set()
+    tree = _Tree(root)
     with tarfile.open(fileobj=source, mode="r|", bufsize=_CHUNK) as archive:
         for entry in archive:
-            _place(archive, entry, root, placed)
+            tree.place(archive, entry)
     _drain(source)
 
 
@@ -71,31 +71,76 @@ def _drain(source: gzip.GzipFile | BinaryIO) -> None:
         pass
 
 
-def _place(archive: tarfile.TarFile, entry: tarfile.TarInfo, root: Path, placed: set[Path]) -> None:
-    """Make what one entry says; `placed` holds what this layer has made so far."""
-    path = _inside(root, entry.name)
-    if path == root:
-        return
-    if path.name.startswith(_WHITEOUT):
-        _white_out(path, placed)
-        return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if not (entry.isdir() and path.is_dir() and not path.is_symlink()):
-        _remove(path)
-    if entry.isdir():
-        path.mkdir(exist_ok=True)
-        path.chmod(0o700 | entry.mode & 0o777)
-    elif entry.issym():
-        path.symlink_to(_rebased(entry))
-    elif entry.islnk():
-        os.link(_inside(root, entry.linkname), path, follow_symlinks=False)
-    elif entry.isfile():
-        _write(archive, entry, path)
-    else:
-        raise RagonotebooksError(
-            f"The layer's entry {entry.name} is a device or pipe, which is not supported: choose another base"
-        )
-    placed.update([path, *path.parents])
+class _Tree:
+    """The files of an image while one layer is put on top of what is there."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._placed: set[Path] = {root}
+        # Folders that are there, and inside when all links are followed. Whatever might change that empties the set.
+        self._checked: set[Path] = {root}
+
+    def place(self, archive: tarfile.TarFile, entry: tarfile.TarInfo) -> None:
+        """Make what one entry says."""
+        path = self._inside(entry.name)
+        if path == self._root:
+            return
+        if path.name.startswith(_WHITEOUT):
+            self._white_out(path)
+            return
+        self._make_room(path, entry)
+        if entry.isdir():
+            path.mkdir(exist_ok=True)
+            path.chmod(0o700 | entry.mode & 0o777)
+        elif entry.isfile():
+            _write(archive, entry, path)
+        elif entry.issym():
+            path.symlink_to(_rebased(entry))
+            self._checked.clear()
+        elif entry.islnk():
+            os.link(self._inside(entry.linkname), path, follow_symlinks=False)
+            self._checked.clear()
+        else:
+            raise RagonotebooksError(
+                f"The layer's entry {entry.name} is a device or pipe, which is not supported: choose another base"
+            )
+        self._placed.add(path)
+
+    def _inside(self, name: str) -> Path:
+        """Return where an entry lies: never outside, be it by its name or through a link that an earlier one made."""
+        parts = PurePosixPath("/", name).parts[1:]
+        path = self._root.joinpath(*parts)
+        known = not parts or path.parent in self._checked
+        if ".." in parts or not (known or path.parent.resolve().is_relative_to(self._root)):
+            raise _outside(name)
+        return path
+
+    def _make_room(self, path: Path, entry: tarfile.TarInfo) -> None:
+        """Make the folder that an entry lies in, and remove what it replaces."""
+        if path.parent not in self._checked:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._checked.add(path.parent)
+            self._placed.update(path.parents)
+        if path.is_symlink() or not (entry.isdir() and path.is_dir()):
+            self._remove(path)
+
+    def _white_out(self, marker: Path) -> None:
+        """Remove what a marker hides of the layers below: everything in its folder, or one name."""
+        hidden = marker.name.removeprefix(_WHITEOUT)
+        if marker.name == _OPAQUE:
+            for path in [path for path in marker.parent.glob("*") if path not in self._placed]:
+                self._remove(path)
+        elif hidden in ("", ".", ".."):
+            raise _outside(marker.name)
+        else:
+            self._remove(marker.with_name(hidden))
+
+    def _remove(self, path: Path) -> None:
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+            self._checked.clear()
+        else:
+            path.unlink(missing_ok=True)
 
 
 def _write(archive: tarfile.TarFile, entry: tarfile.TarInfo, path: Path) -> None:
@@ -103,22 +148,7 @@ def _write(archive: tarfile.TarFile, entry: tarfile.TarInfo, path: Path) -> None
     assert content is not None  # a regular file has content
     with path.open("xb") as file:
         shutil.copyfileobj(content, file, _CHUNK)
-    path.chmod(0o600 | entry.mode & 0o777)
-
-
-def _inside(root: Path, name: str) -> Path:
-    """Return where an entry lies: never outside, be it by its name or through a link that an earlier one made."""
-    parts = PurePosixPath("/", name).parts[1:]
-    path = root.joinpath(*parts)
-    if ".." in parts or (parts and not path.parent.resolve().is_relative_to(root)):
-        raise _outside(name)
-    return path
-
-
-def _outside(name: str) -> RagonotebooksError:
-    return RagonotebooksError(
-        f"The layer's entry {name} lies outside of the image: it is not safe, choose another image"
-    )
+        os.fchmod(file.fileno(), 0o600 | entry.mode & 0o777)
 
 
 def _rebased(entry: tarfile.TarInfo) -> str:
@@ -127,21 +157,7 @@ def _rebased(entry: tarfile.TarInfo) -> str:
     return posixpath.relpath(posixpath.normpath(posixpath.join(here, entry.linkname)), here)
 
 
-def _white_out(marker: Path, placed: set[Path]) -> None:
-    """Remove what a marker hides of the layers below: everything in its folder, or one name."""
-    hidden = marker.name.removeprefix(_WHITEOUT)
-    if marker.name == _OPAQUE:
-        for path in list(marker.parent.iterdir()) if marker.parent.is_dir() else []:
-            if path not in placed:
-                _remove(path)
-    elif hidden in ("", ".", ".."):
-        raise _outside(marker.name)
-    else:
-        _remove(marker.with_name(hidden))
-
-
-def _remove(path: Path) -> None:
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
+def _outside(name: str) -> RagonotebooksError:
+    return RagonotebooksError(
+        f"The layer's entry {name} lies outside of the image: it is not safe to unpack, choose another image"
+    )

@@ -135,6 +135,14 @@ def test_link_that_was_there_before_is_not_followed_outside(tmp_path: Path) -> N
     assert not (tmp_path / "evil").exists()
 
 
+def test_folder_exchanged_for_a_link_is_looked_at_again(unpacked: Callable[..., Path], tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("untouched")
+    swap = _layer(_file("a/x"), _folder("b"), _file("b/y"), _link("b", "a"), _file("b/secret", "through the link"))
+    root = unpacked(swap)
+    assert (root / "a/secret").read_text() == "through the link"
+    assert (tmp_path / "secret").read_text() == "untouched"
+
+
 def test_devices_are_refused_by_name(unpacked: Callable[..., Path]) -> None:
     with pytest.raises(RagonotebooksError, match="dev/null is a device or pipe"):
         unpacked(_layer(("dev/null", tarfile.CHRTYPE, "", 0o666)))
