@@ -94,9 +94,9 @@ def _play_aws(context: Context, front: Front, local: Local) -> None:
 
 
 def _http(front: Front, socket: Path) -> None:
-    import waitress
+    from ragonotebooks.sandbox.server import create_server
 
-    waitress.serve(
+    create_server(
         front,
         unix_socket=str(socket),
         unix_socket_perms="600",
@@ -105,7 +105,7 @@ def _http(front: Front, socket: Path) -> None:
         max_request_body_size=8 * 1024**3,
         ident="ragonotebooks",
         clear_untrusted_proxy_headers=True,
-    )
+    ).run()
 
 
 if __name__ == "__main__":

@@ -13,6 +13,9 @@ from pathlib import Path
 from ragonotebooks.sandbox.authority import Authority
 from ragonotebooks.sandbox.streams import close, no_delay, quick_ack, splice
 
+#: How the HTTP server behind knows that a request came without TLS.
+SCHEME_HEADER = "X-Sandbox-Scheme"
+
 _HEAD_LIMIT = 64 * 1024
 _REQUEST_LINE = re.compile(rb"([A-Z]+) (\S+) HTTP/1\.[01]\r\n")
 
@@ -70,8 +73,7 @@ class Gateway:
         elif method == b"CONNECT":
             await self._tunnel(client, host)
         else:
-            path = "/" + target.partition("://")[2].partition("/")[2]
-            await self._hand_on(client, head.replace(target.encode("latin-1"), path.encode("latin-1"), 1))
+            await self._hand_on(client, _plain(head, target))
 
     def _refusal(self, writer: asyncio.StreamWriter, host: str) -> str | None:
         if not self._emulates(host):
@@ -91,6 +93,14 @@ class Gateway:
         if head:
             backend[1].write(head)
         await splice(client, backend)
+
+
+def _plain(head: bytes, target: str) -> bytes:
+    """A proxy's request as its server gets it, marked as one that came without TLS, and the only one of its connection."""
+    path = "/" + target.partition("://")[2].partition("/")[2]
+    line, fields = head.replace(target.encode("latin-1"), path.encode("latin-1"), 1).split(b"\r\n", 1)
+    kept = b"".join(field for field in fields.splitlines(keepends=True) if not field.lower().startswith(b"connection:"))
+    return line + b"\r\n" + SCHEME_HEADER.encode() + b": http\r\nConnection: close\r\n" + kept
 
 
 async def connect_unix(path: Path, attempts: int = 200) -> Stream:

@@ -10,6 +10,7 @@ from typing import Any
 
 from ragonotebooks.sandbox import status
 from ragonotebooks.sandbox.aws import (
+    ec2,
     ecr,
     ecr_public,
     ecr_registry,
@@ -26,9 +27,11 @@ from ragonotebooks.sandbox.aws.identity import Operator
 from ragonotebooks.sandbox.aws.policy import decide
 from ragonotebooks.sandbox.context import Context
 from ragonotebooks.sandbox.front import Front, WSGIApp
+from ragonotebooks.sandbox.gateway import SCHEME_HEADER
 from ragonotebooks.sandbox.ledger import Call, current_call
 from ragonotebooks.sandbox.local import Local
 
+_SCHEME = f"HTTP_{SCHEME_HEADER.upper().replace('-', '_')}"
 _HOSTS = r"(.+\.)?amazonaws\.com|.+\.api\.aws"
 
 
@@ -36,6 +39,7 @@ def play(context: Context, front: Front, local: Local) -> None:
     """Make `front` answer for AWS."""
     databases = rds.install(context)
     status.serve(context, local, lambda: servers.servers(databases))
+    ec2.install()
     ecs.install(context, local)
     s3.install()
     iam.install()
@@ -60,7 +64,7 @@ def serialised(context: Context, app: WSGIApp) -> WSGIApp:
     """Call `app` under the context's lock. moto's backends are plain dictionaries: two threads at once lose writes."""
 
     def answer(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-        environ["wsgi.url_scheme"] = "https"
+        environ["wsgi.url_scheme"] = environ.get(_SCHEME, "https")
         with context.lock:
             return [b"".join(app(environ, start_response))]
 

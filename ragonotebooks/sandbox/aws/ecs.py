@@ -10,8 +10,9 @@ from typing import Any, Final
 
 from moto.core.responses import ActionResult
 from moto.ecs import models
-from moto.ecs.exceptions import EcsClientException, InvalidParameterException
-from moto.ecs.responses import DESCRIBE_TASKS_TAGS, EC2ContainerServiceResponse as Response
+from moto.ecs.exceptions import EcsClientException, ECSException, InvalidParameterException
+from moto.ecs.responses import DESCRIBE_TASKS_TAGS
+from moto.ecs.responses import EC2ContainerServiceResponse as Response
 
 from ragonotebooks.sandbox.aws.ecs_endpoints import Endpoints
 from ragonotebooks.sandbox.aws.ecs_life import Life
@@ -73,7 +74,9 @@ class Tasks:
 
         A waiter does not say which of both it waits for. What runs for long is waited for in turns.
         """
-        self._context.wait_until(lambda: all(task.last_status not in _BEFORE_RUNNING for task in tasks), _START_PATIENCE)
+        self._context.wait_until(
+            lambda: all(task.last_status not in _BEFORE_RUNNING for task in tasks), _START_PATIENCE
+        )
         self._context.wait_until(lambda: all(task.has_stopped for task in tasks), _END_PATIENCE)
 
 
@@ -94,7 +97,7 @@ def install(context: Context, local: Local) -> Tasks:
     return tasks
 
 
-class Backend(models.EC2ContainerServiceBackend):  # type: ignore[misc]  # moto ships no types
+class Backend(models.EC2ContainerServiceBackend):
     """moto's backend, with revisions and clusters that end, and tasks that do not change by being looked at."""
 
     # moto derives an API's URLs from the module that its backend is defined in
@@ -112,20 +115,20 @@ class Backend(models.EC2ContainerServiceBackend):  # type: ignore[misc]  # moto 
 
     def deregister_task_definition(self, task_definition_str: str) -> Any:
         """Make a revision inactive; tasks that run go on."""
-        definition = super().deregister_task_definition(task_definition_str)
+        definition: Any = super().deregister_task_definition(task_definition_str)
         definition.deregistered_at = now()
         return definition
 
     def delete_cluster(self, cluster_str: str) -> Any:
         """Delete a cluster in which no task lives."""
-        if any(not task.has_stopped for task in self.tasks.get(self._get_cluster(cluster_str).name, {}).values()):
-            raise models.ECSException("ClusterContainsTasksException", "The Cluster cannot be deleted while Tasks are active.")
+        if not all(task.has_stopped for task in _tasks(self, cluster_str)):
+            raise ECSException("ClusterContainsTasksException", "The Cluster cannot be deleted while Tasks are active.")
         return super().delete_cluster(cluster_str)
 
     def describe_clusters(self, *args: Any, **kwargs: Any) -> Any:
         """Return clusters with the numbers of their tasks as they are now."""
         for cluster in self.clusters.values():
-            states = [task.last_status for task in self.tasks.get(cluster.name, {}).values()]
+            states = [task.last_status for task in _tasks(self, cluster.name)]
             cluster.running_tasks_count = states.count("RUNNING")
             cluster.pending_tasks_count = sum(state in _BEFORE_RUNNING for state in states)
         return super().describe_clusters(*args, **kwargs)
@@ -140,7 +143,7 @@ def _register(self: Response) -> ActionResult:
     for name in ("taskRoleArn", "executionRoleArn"):
         if (role := request.get(name)) and not role.startswith("arn:"):
             request[name] = f"arn:aws:iam::{account}:role/{role}"
-    definition = self.ecs_backend.register_task_definition(
+    definition: Any = self.ecs_backend.register_task_definition(
         request["family"],
         request["containerDefinitions"],
         network_mode=request["networkMode"],
@@ -154,7 +157,10 @@ def _register(self: Response) -> ActionResult:
     )
     definition.registered_at = now()
     # moto leaves out what was not given
-    definition.task_role_arn, definition.execution_role_arn = request.get("taskRoleArn"), request.get("executionRoleArn")
+    definition.task_role_arn, definition.execution_role_arn = (
+        request.get("taskRoleArn"),
+        request.get("executionRoleArn"),
+    )
     return ActionResult({"taskDefinition": definition, "tags": definition.tags})
 
 
@@ -173,7 +179,6 @@ def _describe(self: Response, tasks: Tasks) -> ActionResult:
 
 
 def _list(self: Response) -> ActionResult:
-    cluster = self.ecs_backend._get_cluster(self._get_param("cluster", "default"))
     wanted = {
         "desired_status": self._get_param("desiredStatus", "RUNNING"),
         "started_by": self._get_param("startedBy"),
@@ -182,7 +187,7 @@ def _list(self: Response) -> ActionResult:
     family, service = self._get_param("family"), self._get_param("serviceName")
     found = [
         task.task_arn
-        for task in self.ecs_backend.tasks.get(cluster.name, {}).values()
+        for task in _tasks(self.ecs_backend, self._get_param("cluster", "default"))
         if all(value is None or getattr(task, name) == value for name, value in wanted.items())
         and family in (None, task.definition.family)
         and service is None
@@ -201,9 +206,12 @@ def _stop(self: Response, tasks: Tasks) -> ActionResult:
 
 def _find(self: Response, name: str) -> Task | None:
     """Return a task of the cluster that the request names, by its id or ARN."""
-    cluster = self.ecs_backend._get_cluster(self._get_param("cluster", "default"))
-    found: Task | None = self.ecs_backend.tasks.get(cluster.name, {}).get(_arn(self, name))
-    return found
+    tasks = _tasks(self.ecs_backend, self._get_param("cluster", "default"))
+    return next((task for task in tasks if task.task_arn == _arn(self, name)), None)
+
+
+def _tasks(backend: Any, cluster: str) -> list[Task]:
+    return list(backend.tasks.get(backend._get_cluster(cluster).name, {}).values())
 
 
 def _arn(self: Response, name: str) -> str:
@@ -223,6 +231,7 @@ def _refusal(name: str) -> Callable[[Response], ActionResult]:
     operation = "".join(word.capitalize() for word in name.split("_"))
 
     def refuse(self: Response) -> ActionResult:
-        raise models.ECSException("UnsupportedFeatureException", f"ecs:{operation} is not supported by the sandbox; it runs tasks with RunTask.")
+        message = f"ecs:{operation} is not supported by the sandbox; it runs tasks with RunTask."
+        raise ECSException("UnsupportedFeatureException", message)
 
     return refuse

@@ -26,19 +26,26 @@ from ragonotebooks.sandbox.context import Context, Place
 from ragonotebooks.sandbox.parts.task import ImageStore, Unpacked
 
 SERVICE: Final = "ecs-tasks.amazonaws.com"
-_SECRETS: Final = "ResourceInitializationError: unable to pull secrets or registry auth: execution resource retrieval failed: "
+_SECRETS: Final = (
+    "ResourceInitializationError: unable to pull secrets or registry auth: execution resource retrieval failed: "
+)
 _LOGGER: Final = (
     "ResourceInitializationError: failed to validate logger args: create stream has been retried 1 times: "
     "failed to create Cloudwatch log stream: "
 )
 _RENEW_BEFORE: Final = timedelta(minutes=5)
-_IMAGE: Final = re.compile(r"(?P<host>[^/]+\.[^/]+)/(?P<repository>[^:@]+)(?::(?P<tag>[^@]+))?(?:@(?P<digest>sha256:[0-9a-f]{64}))?")
-_SECRET_ARN: Final = re.compile(r"(?P<secret>arn:aws:secretsmanager:[^:]+:\d+:secret:[^:]+)(?::(?P<key>[^:]*):(?P<stage>[^:]*):(?P<version>[^:]*))?")
+_IMAGE: Final = re.compile(
+    r"(?P<host>[^/]+\.[^/]+)/(?P<repository>[^:@]+)(?::(?P<tag>[^@]+))?(?:@(?P<digest>sha256:[0-9a-f]{64}))?"
+)
+_SECRET_ARN: Final = re.compile(
+    r"(?P<secret>arn:aws:secretsmanager:[^:]+:\d+:secret:[^:]+)"
+    r"(?::(?P<key>[^:]*):(?P<stage>[^:]*):(?P<version>[^:]*))?"
+)
 _T = TypeVar("_T")
 _making_a_client = threading.Lock()
 
 
-class StartFailure(Exception):
+class StartFailure(Exception):  # noqa: N818 - reads as the fact that it states
     """A task cannot start; the text is its `stoppedReason`."""
 
 
@@ -87,11 +94,14 @@ class Agent:
         """
         found = _IMAGE.fullmatch(name)
         if found is None:
-            raise StartFailure(f"CannotPullContainerError: the sandbox plays no Docker Hub: {name} has to name a host, such as an ECR registry")
+            problem = f"{name} names no registry, and the sandbox plays no Docker Hub: push the image to ECR"
+            raise StartFailure(f"CannotPullContainerError: {problem}")
         registry = self._registry(found["host"])
         reference = found["digest"] or found["tag"] or "latest"
         try:
-            self._require_network(found["host"], "CannotPullContainerError: pull image manifest has been retried 5 time(s): ")
+            self._require_network(
+                found["host"], "CannotPullContainerError: pull image manifest has been retried 5 time(s): "
+            )
             digest = registry.manifest(found["repository"], reference).digest
             if here := self._images.find(digest):
                 return digest, here
@@ -132,7 +142,11 @@ class Agent:
 
         def get() -> str:
             wanted = {name: value for name, value in chosen.items() if value}
-            return str(self._client("secretsmanager", region).get_secret_value(SecretId=found["secret"], **wanted)["SecretString"])
+            return str(
+                self._client("secretsmanager", region).get_secret_value(SecretId=found["secret"], **wanted)[
+                    "SecretString"
+                ]
+            )
 
         text = self._call("secretsmanager", region, problem, get)
         return _json_key(text, found["key"], problem) if found["key"] else text

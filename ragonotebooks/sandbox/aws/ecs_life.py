@@ -89,7 +89,8 @@ class Life:
     def _start(self) -> None:
         self._show("PENDING", pull_started_at=now())
         for part in self._parts:
-            part.secrets = {one["name"]: self._agent.secret(one["valueFrom"]) for one in part.described.get("secrets") or []}
+            wanted = part.described.get("secrets") or []
+            part.secrets = {one["name"]: self._agent.secret(one["valueFrom"]) for one in wanted}
         images = [self._pull(part.container) for part in self._parts]
         self._show("PENDING", pull_stopped_at=now())
         for part in self._parts:
@@ -117,11 +118,19 @@ class Life:
         variables = self._environment(part, override.get("environment") or [])
         try:
             program = program_of(
-                image, bare_python(context.folder), variables, described.get("entryPoint"), command, described.get("workingDirectory")
+                image,
+                bare_python(context.folder),
+                variables,
+                described.get("entryPoint"),
+                command,
+                described.get("workingDirectory"),
             )
-            part.process = TaskProcess(program, arn, context.callers, context.watcher, wants_output=part.put is not None)
+            part.process = TaskProcess(
+                program, arn, context.callers, context.watcher, wants_output=part.put is not None
+            )
         except CannotStart as error:
-            part.container.reason = f"CannotStartContainerError: ResourceInitializationError: unable to create new container: {error}"
+            prefix = "CannotStartContainerError: ResourceInitializationError: unable to create new container"
+            part.container.reason = f"{prefix}: {error}"
             raise StartFailure(part.container.reason) from error
         part.container.runtime_id = f"{self._task.id}-{part.process.pid}"
         threading.Thread(target=self._watch, args=(part, part.process), name=f"watch {arn}", daemon=True).start()

@@ -103,12 +103,14 @@ class Task:
     @property
     def task_role(self) -> str | None:
         """The ARN of the role that the task's own calls are made with."""
-        return self.overrides.get("taskRoleArn") or self.definition.task_role_arn
+        role: str | None = self.overrides.get("taskRoleArn") or self.definition.task_role_arn
+        return role
 
     @property
     def execution_role(self) -> str | None:
         """The ARN of the role that pulls, reads secrets and writes logs for the task."""
-        return self.overrides.get("executionRoleArn") or self.definition.execution_role_arn
+        role: str | None = self.overrides.get("executionRoleArn") or self.definition.execution_role_arn
+        return role
 
     @property
     def has_stopped(self) -> bool:
@@ -133,7 +135,9 @@ def make_task(region: str, definition: Any, cluster: Any, interface: Any, reques
         started_by=request.get("startedBy"),
         tags=_tags(definition, request),
         launch_type=request.get("launchType"),
-        capacity_provider_name=next((one["capacityProvider"] for one in request.get("capacityProviderStrategy") or []), None),
+        capacity_provider_name=next(
+            (one["capacityProvider"] for one in request.get("capacityProviderStrategy") or []), None
+        ),
     )
     attachment = str(uuid.uuid4())
     task.attachments = [_attachment(attachment, interface)]

@@ -4,8 +4,8 @@ import ipaddress
 from dataclasses import dataclass
 from typing import Any, Final
 
-from moto.ec2.models import ec2_backends
 from moto.ec2.exceptions import EC2ClientError
+from moto.ec2.models import ec2_backends
 from moto.ecs.exceptions import ClusterNotFoundException, EcsClientException, InvalidParameterException
 
 from ragonotebooks.errors import RagonotebooksError
@@ -85,7 +85,8 @@ def _check_launch_type(cluster: Any, request: dict[str, Any]) -> None:
         strategy = strategy or cluster.default_capacity_provider_strategy
     chosen = launch_type or (strategy[0]["capacityProvider"] if strategy else "EC2")
     if chosen not in _FARGATE:
-        raise InvalidParameterException(f"No Container Instances were found in your cluster: the sandbox has no {chosen}, only Fargate.")
+        message = "No Container Instances were found in your cluster"
+        raise InvalidParameterException(f"{message}: the sandbox has no {chosen}, only Fargate.")
 
 
 def _check_overrides(definition: Any, overrides: dict[str, Any]) -> None:
@@ -100,10 +101,12 @@ def _check_overrides(definition: Any, overrides: dict[str, Any]) -> None:
 def _network(backend: Any, request: dict[str, Any]) -> Network:
     given = (request.get("networkConfiguration") or {}).get("awsvpcConfiguration")
     if not given:
-        raise InvalidParameterException("Network Configuration must be provided when networkMode 'awsvpc' is specified.")
+        raise InvalidParameterException(
+            "Network Configuration must be provided when networkMode 'awsvpc' is specified."
+        )
     if not given.get("subnets"):
         raise InvalidParameterException("subnets can not be empty.")
-    ec2 = ec2_backends[backend.account_id][backend.region_name]
+    ec2: Any = ec2_backends[backend.account_id][backend.region_name]
     subnets = [_subnet(ec2, name) for name in given["subnets"]]
     vpc = subnets[0].vpc_id
     groups = given.get("securityGroups") or [ec2.get_default_security_group(vpc).id]
@@ -117,7 +120,8 @@ def _subnet(ec2: Any, name: str) -> Any:
         return ec2.get_subnet(name)
     except EC2ClientError:
         raise InvalidParameterException(
-            f"Error retrieving subnet information for [{name}]: The subnet ID '{name}' does not exist (ErrorCode: InvalidSubnetID.NotFound)"
+            f"Error retrieving subnet information for [{name}]: "
+            f"The subnet ID '{name}' does not exist (ErrorCode: InvalidSubnetID.NotFound)"
         ) from None
 
 
@@ -129,7 +133,9 @@ def _check_group(ec2: Any, name: str, vpc: str) -> None:
             f"The security group '{name}' does not exist (ErrorCode: InvalidGroup.NotFound)"
         )
     if group.vpc_id != vpc:
-        raise InvalidParameterException(f"Security group {name} does not appear to belong to the same VPC as the input subnets.")
+        raise InvalidParameterException(
+            f"Security group {name} does not appear to belong to the same VPC as the input subnets."
+        )
 
 
 def _check_roles(definition: Any, overrides: dict[str, Any]) -> None:
@@ -140,6 +146,7 @@ def _check_roles(definition: Any, overrides: dict[str, Any]) -> None:
                 identity.assume_role_for_service(role, SERVICE, "check")
         except RagonotebooksError as error:
             raise EcsClientException(
-                f"ECS was unable to assume the role '{role}' that was provided for this task. Please verify that the role being "
-                f"passed has the proper trust relationship and permissions and that your IAM user has permissions to pass this role: {error}."
+                f"ECS was unable to assume the role '{role}' that was provided for this task. "
+                "Please verify that the role being passed has the proper trust relationship and permissions "
+                f"and that your IAM user has permissions to pass this role: {error}."
             ) from error

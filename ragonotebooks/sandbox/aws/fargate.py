@@ -105,7 +105,9 @@ def _check_container(container: Parameters, execution_role: str | None) -> None:
     }
     for reason, given in reasons.items():
         if given and not execution_role:
-            raise EcsClientException(f"Fargate requires task definition to have execution role ARN to support {reason}.")
+            raise EcsClientException(
+                f"Fargate requires task definition to have execution role ARN to support {reason}."
+            )
     if log := container.get("logConfiguration"):
         _check_log(log)
 

@@ -66,7 +66,9 @@ class LogDelivery(threading.Thread):
         at = int(time.time() * 1000)
         for line in lines:
             for start in range(0, len(line), _LONGEST_LINE):
-                self._waiting.append({"timestamp": at, "message": line[start : start + _LONGEST_LINE].decode(errors="replace")})
+                self._waiting.append(
+                    {"timestamp": at, "message": line[start : start + _LONGEST_LINE].decode(errors="replace")}
+                )
         self._size += sum(len(line) + 26 for line in lines)
 
     def _send(self) -> None:

@@ -9,7 +9,6 @@ from moto.ec2.models import ec2_backends
 from ragonotebooks.sandbox.context import Place
 from ragonotebooks.sandbox.front import OPERATOR_ADDRESS
 
-
 #: A notebook, a shell, a browser: everything that is not a task is outside of every VPC.
 OUTSIDE = Place(OPERATOR_ADDRESS)
 

@@ -22,7 +22,9 @@ _PUBLIC: Final = Place("52.216.0.1")
 
 _S3_HOST: Final = re.compile(r"(?:.+\.)?s3(?:[.-](?:dualstack\.)?(?P<region>[a-z0-9-]+))?\.amazonaws\.com")
 _ECR_HOST: Final = re.compile(r"\d{12}\.dkr\.ecr\.(?P<region>[a-z0-9-]+)\.amazonaws\.com")
-_HOST: Final = re.compile(r"(?P<service>[a-z0-9.-]+?)\.(?P<region>[a-z]{2}(?:-[a-z]+)+-\d)\.(?:amazonaws\.com|api\.aws)")
+_HOST: Final = re.compile(
+    r"(?P<service>[a-z0-9.-]+?)\.(?P<region>[a-z]{2}(?:-[a-z]+)+-\d)\.(?:amazonaws\.com|api\.aws)"
+)
 
 
 def service_of(host: str) -> tuple[str, str | None]:
@@ -92,26 +94,26 @@ def _by_internet(backend: Any, place: Place, table: Any, service: str | None) ->
     what = service or "a service that is not of its region"
     route = next((one for one in table.routes if one.destination_cidr_block == _EVERYWHERE), None)
     if route is None:
-        return f"{place.subnet} has no route to {what}: its route table {table.id} leads nowhere outside, and no endpoint is for it"
+        return f"{place.subnet} has no route to {what}: {table.id} leads nowhere outside, and no endpoint leads there"
     if route.nat_gateway is not None:
         return _through_nat(backend, route.nat_gateway)
-    if not str(route.gateway_id or "").startswith("igw-"):
+    if not str(route.gateway_id).startswith("igw-"):
         return f"the route of {place.subnet} to {_EVERYWHERE} does not end at an internet or NAT gateway"
     if not _has_public_address(backend, place):
-        return f"the task has no public address, and {place.subnet} routes to an internet gateway: set assignPublicIp or use a NAT gateway"
+        return f"the task has no public address, which the internet gateway of {place.subnet} needs: set assignPublicIp"
     return None
 
 
 def _through_nat(backend: Any, gateway: Any) -> str | None:
-    if gateway.state != "available" or gateway.id not in backend.nat_gateways:
+    if gateway.state != "available":
         return f"the NAT gateway {gateway.id} is {gateway.state}"
+    if gateway.connectivity_type == "private":
+        return f"the NAT gateway {gateway.id} is private: it leads to no internet gateway"
     table = _route_table(backend, backend.get_subnet(gateway.subnet_id))
-    public = any(
-        one.destination_cidr_block == _EVERYWHERE and str(one.gateway_id or "").startswith("igw-") for one in table.routes
-    )
-    if gateway.connectivity_type == "public" and not public:
+    outside = [route for route in table.routes if route.destination_cidr_block == _EVERYWHERE]
+    if not any(str(route.gateway_id).startswith("igw-") for route in outside):
         return f"the NAT gateway {gateway.id} is in {gateway.subnet_id}, which has no route to an internet gateway"
-    return None if gateway.connectivity_type == "public" else f"the NAT gateway {gateway.id} is private"
+    return None
 
 
 def _lets_out(context: Context, region: str, place: Place, service: str | None) -> str | None:
@@ -146,4 +148,5 @@ def _has_public_address(backend: Any, place: Place) -> bool:
 
 
 def _default_group(account: str, region: str, vpc: str) -> str:
-    return str(ec2_backends[account][region].get_default_security_group(vpc).id)
+    backend: Any = ec2_backends[account][region]
+    return str(backend.get_default_security_group(vpc).id)

@@ -169,7 +169,8 @@ class TaskProcess:
 
     Attributes:
         pid: The shim's process id; everything of the program is below it.
-        output: What the program writes, standard output and error in one; None when nobody asked for it. Whoever asked reads to its end.
+        output: What the program writes, standard output and error in one; None when nobody asked for it. Whoever asked
+            reads to its end.
     """
 
     def __init__(self, program: Program, name: str, callers: Callers, watcher: Watcher, *, wants_output: bool) -> None:
