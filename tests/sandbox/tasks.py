@@ -149,7 +149,9 @@ def push(sandbox: Sandbox, repository: str, files: dict[str, bytes], tag: str) -
     session.trust_env, session.verify, session.proxies = False, sandbox.bundle, {"https": sandbox.proxy}
     login = b64decode(data["authorizationToken"]).decode().split(":")
     registry = Registry(data["proxyEndpoint"], *login, session=session)
-    empty = Image({"architecture": "amd64", "os": "linux", "config": {}, "rootfs": {"type": "layers", "diff_ids": []}}, ())
+    empty = Image(
+        {"architecture": "amd64", "os": "linux", "config": {}, "rootfs": {"type": "layers", "diff_ids": []}}, ()
+    )
     layers = [layer_of_files(files, prefix="/app")]
     image = append(empty, layers, entrypoint=["python"], env={"PYTHONPATH": "/app"}, working_dir="/app")
     return registry.push(image, repository, tag)

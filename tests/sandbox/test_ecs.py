@@ -124,7 +124,8 @@ class TestRunning:
         log = {"logDriver": "awslogs", "options": options}
         one = {"name": "job", "image": fargate.image, "command": ["-c", "import time; time.sleep(1); print('main')"]}
         two = {"name": "side", "image": fargate.image, "command": ["-c", SLEEP], "essential": False, "stopTimeout": 2}
-        definition = fargate.define(task={"containerDefinitions": [{**one, "logConfiguration": log}, {**two, "logConfiguration": log}]})
+        both = [{**container, "logConfiguration": log} for container in (one, two)]
+        definition = fargate.define(task={"containerDefinitions": both})
         task = fargate.finished(fargate.start(definition))
         assert {container["name"]: container["exitCode"] for container in task["containers"]} == {"job": 0, "side": 143}
         assert fargate.log(task["taskArn"], "side") == ["up"]
@@ -162,12 +163,15 @@ except urllib.error.HTTPError as error:
         assert fargate.log(arn) == ["401"]
 
     def test_it_knows_itself(self, fargate: Deployment) -> None:
-        code = "import os, urllib.request as u; print(u.urlopen(os.environ['ECS_CONTAINER_METADATA_URI_V4'] + '/task').read().decode())"
+        url = "os.environ['ECS_CONTAINER_METADATA_URI_V4'] + '/task'"
+        code = f"import os, urllib.request as u; print(u.urlopen({url}).read().decode())"
         task, [line] = fargate.run(code)
         assert json.loads(line)["TaskARN"] == task["taskArn"]
 
     def test_nothing_of_the_hosts_packages_is_there(self, fargate: Deployment) -> None:
-        _, log = fargate.run("import importlib.util as u; print(u.find_spec('papermill'), u.find_spec('ragonotebooks'))")
+        _, log = fargate.run(
+            "import importlib.util as u; print(u.find_spec('papermill'), u.find_spec('ragonotebooks'))"
+        )
         assert log == ["None None"]
 
 
@@ -193,7 +197,9 @@ class TestSecrets:
 
     def test_the_execution_role_has_to_be_allowed_to_read_it(self, fargate: Deployment, secret: str) -> None:
         role = make_role(fargate.sandbox, "reads-no-secrets", [*PULL, *LOG])
-        definition = fargate.define("pass", secrets=[{"name": "X", "valueFrom": secret}], task={"executionRoleArn": role})
+        definition = fargate.define(
+            "pass", secrets=[{"name": "X", "valueFrom": secret}], task={"executionRoleArn": role}
+        )
         task = fargate.finished(fargate.start(definition))
         assert "AccessDeniedException" in task["stoppedReason"]
         assert "is not authorized to perform: secretsmanager:GetSecretValue" in task["stoppedReason"]
@@ -262,7 +268,12 @@ class TestWhatCannotStart:
 
 class TestStopping:
     def test_it_is_asked_to_end_first(self, fargate: Deployment) -> None:
-        code = "import signal, sys, time; signal.signal(15, lambda *_: (print('bye', flush=True), sys.exit(0))); print('up', flush=True); time.sleep(600)"
+        code = """
+import signal, sys, time
+signal.signal(signal.SIGTERM, lambda *_: (print('bye', flush=True), sys.exit(0)))
+print('up', flush=True)
+time.sleep(600)
+"""
         arn = fargate.start(fargate.define(code))
         running(fargate, arn)
         fargate.client("ecs").stop_task(cluster="fargate", task=arn, reason="a new release")
@@ -280,7 +291,9 @@ class TestStopping:
     def test_nothing_is_left_of_it(self, fargate: Deployment) -> None:
         arn = fargate.start(fargate.define(SLEEP))
         task = running(fargate, arn)
-        interface = next(one["value"] for one in task["attachments"][0]["details"] if one["name"] == "networkInterfaceId")
+        interface = next(
+            one["value"] for one in task["attachments"][0]["details"] if one["name"] == "networkInterfaceId"
+        )
         processes = programs(fargate, arn)
         fargate.client("ecs").stop_task(cluster="fargate", task=arn)
         fargate.finished(arn)

@@ -57,7 +57,9 @@ def _may(context: Context, operator: Operator, login: ecr_registry.Login, action
         caller = identity.find_caller(login.access_key, operator)
         if caller is None:
             return False
-        return decide(caller.policies([]), action, resource, patterns.Context(caller.context()), caller.principals).allowed
+        return decide(
+            caller.policies([]), action, resource, patterns.Context(caller.context()), caller.principals
+        ).allowed
 
 
 def serialised(context: Context, app: WSGIApp) -> WSGIApp:
