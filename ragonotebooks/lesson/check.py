@@ -29,7 +29,7 @@ def check(claim: str, actual: Any, expected: Any = True) -> None:
     """
     passed = bool(actual == expected)
     record: dict[str, Any] = {"claim": claim, "passed": passed, "expected": _short(expected), "actual": _short(actual)}
-    publish_display_data({"text/plain": f"{'✓' if passed else '✗'} {claim}", CHECK_MIME: record})
+    publish_display_data({"text/plain": f"{'✓' if passed else '✗'} {claim}", CHECK_MIME: record})  # type: ignore[no-untyped-call]
     if not passed:
         raise CheckFailed(claim, record["actual"], record["expected"])
 

@@ -12,7 +12,9 @@ from ragonotebooks.catalog.prices import find_price
 
 def show_table(rows: Iterable[Mapping[str, Any]], *columns: str) -> None:
     """Show `rows` as a table with the given columns in that order, or with all that there are."""
-    display(_Table(list(rows), columns=list(columns) or None))
+    display(  # type: ignore[no-untyped-call]
+        _Table(list(rows), columns=list(columns) or None)
+    )
 
 
 def show_price(cloud: str, usage: Mapping[tuple[str, str], float]) -> None:
@@ -26,14 +28,14 @@ def show_price(cloud: str, usage: Mapping[tuple[str, str], float]) -> None:
     Raises:
         UsageError: The price list has no such item; the message names the nearest.
     """
-    lines = []
+    lines: list[dict[str, Any]] = []
     for (service, item), quantity in usage.items():
         price = find_price(cloud, service, item)
         line = {"service": service, "item": item, "unit": price.unit, "usd": price.usd, "quantity": quantity}
         lines.append({**line, "month": round(price.usd * quantity, 2)})
     total = round(sum(line["month"] for line in lines), 2)
     table = _Table([*lines, {"service": "a month", "month": total}]).fillna("")
-    publish_display_data(
+    publish_display_data(  # type: ignore[no-untyped-call]
         {
             "text/plain": table.to_string(index=False),
             "text/html": table.to_html(index=False, border=0),

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ragonotebooks.sandbox.authority import Authority
-from ragonotebooks.sandbox.streams import close, no_delay, quick_ack, splice
+from ragonotebooks.sandbox.streams import Stream, close, no_delay, quick_ack, splice
 
 #: How the HTTP server behind knows that a request came without TLS.
 SCHEME_HEADER = "X-Sandbox-Scheme"
@@ -19,7 +19,6 @@ SCHEME_HEADER = "X-Sandbox-Scheme"
 _HEAD_LIMIT = 64 * 1024
 _REQUEST_LINE = re.compile(rb"([A-Z]+) (\S+) HTTP/1\.[01]\r\n")
 
-Stream = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 #: Tells why a connection from `peer` (address, port) to a host must not pass, or None when it may.
 Verdict = Callable[[tuple[str, int], tuple[str, int], str], str | None]
 

@@ -9,12 +9,13 @@ _CHUNK: Final = 256 * 1024
 _QUICKACK: Final = getattr(socket, "TCP_QUICKACK", None)
 
 
-async def splice(
-    a: tuple[asyncio.StreamReader, asyncio.StreamWriter], b: tuple[asyncio.StreamReader, asyncio.StreamWriter]
-) -> None:
+Stream = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+
+
+async def splice(a: Stream, b: Stream) -> None:
     """Copy bytes both ways until both sides have ended, then close both."""
     try:
-        await asyncio.gather(_copy(a[0], b[1]), _copy(b[0], a[1]))
+        await asyncio.gather(_copy(a[0], b[1], a[1]), _copy(b[0], a[1], b[1]))
     finally:
         close(a[1])
         close(b[1])
@@ -41,14 +42,10 @@ def quick_ack(writer: asyncio.StreamWriter) -> None:
             connection.setsockopt(socket.IPPROTO_TCP, _QUICKACK, 1)
 
 
-async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    peer = getattr(reader, "_transport", None)
-    source = peer.get_extra_info("socket") if peer is not None else None
-    tcp = source is not None and source.family != socket.AF_UNIX
+async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, source: asyncio.StreamWriter) -> None:
     try:
         while data := await reader.read(_CHUNK):
-            if tcp and _QUICKACK is not None:
-                source.setsockopt(socket.IPPROTO_TCP, _QUICKACK, 1)
+            quick_ack(source)
             writer.write(data)
             await writer.drain()
         if writer.can_write_eof():

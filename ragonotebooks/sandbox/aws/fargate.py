@@ -24,7 +24,7 @@ _SIZES: Final[dict[int, tuple[int, ...]]] = {
     8192: tuple(range(16384, 61440 + 1, 4096)),
     16384: tuple(range(32768, 122880 + 1, 8192)),
 }
-_UNSUPPORTED: Final = ("volumes", "proxyConfiguration", "inferenceAccelerators")
+_UNSUPPORTED: Final = ("volumes", "proxyConfiguration", "inferenceAccelerators", "placementConstraints", "ipcMode")
 _UNSUPPORTED_IN_CONTAINER: Final = (
     "dependsOn",
     "environmentFiles",

@@ -245,7 +245,7 @@ def _not_supported(what: str) -> RDSClientError:
 
 
 def _backend(databases: Databases) -> type[models.RDSBackend]:
-    class Backend(models.RDSBackend):  # type: ignore[misc]  # moto ships no types
+    class Backend(models.RDSBackend):
         # moto derives an API's URLs from the module that its backend is defined in
         __module__ = "moto.rds.models"
 

@@ -69,14 +69,18 @@ def install(folder: Path) -> Installation:
     asked = [_output(source, f"--{part}") for part in ("bindir", "pkglibdir", "sharedir")]
     parts = [Path(line) for line in asked]
     # a wheel keeps the libraries that its binaries need in a folder beside the package
-    parts += [libraries for libraries in [source.parents[2].with_name(f"{source.parents[2].name}.libs")] if libraries.exists()]
+    parts += [
+        libraries for libraries in [source.parents[2].with_name(f"{source.parents[2].name}.libs")] if libraries.exists()
+    ]
     common = Path(os.path.commonpath(parts))
     target = folder / "postgres"
     for part in parts:
         shutil.copytree(part, target / part.relative_to(common), dirs_exist_ok=True, symlinks=True)
     control = target / parts[2].relative_to(common) / "extension" / "vector.control"
     if not control.exists():
-        raise RagonotebooksError(f"the Postgres in {source.parent} has no pgvector; install it (Debian: postgresql-15-pgvector)")
+        raise RagonotebooksError(
+            f"the Postgres in {source.parent} has no pgvector; install it (Debian: postgresql-15-pgvector)"
+        )
     control.write_text(control.read_text() + "trusted = true\n")
     _let_others_in(target)
     return Installation(target / parts[0].relative_to(common), _output(source, "--version").split()[1])
@@ -146,7 +150,13 @@ class Postgres:
         program = [str(self._installation.bin / "postgres"), "-D", str(self._data), "-k", str(self.folder), *settings]
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                program, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, cwd=self.folder, **_identity()
+                program,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                cwd=self.folder,
+                **_identity(),
             )
         self._watcher.add(self._process.pid, "server")
         deadline = time.monotonic() + _START_LIMIT
@@ -221,15 +231,26 @@ class Postgres:
 
     def _connect(self) -> psycopg.Connection:
         return psycopg.connect(
-            host=str(self.folder), port=5432, user=_SUPERUSER, password=self._password, dbname="postgres", sslmode="disable"
+            host=str(self.folder),
+            port=5432,
+            user=_SUPERUSER,
+            password=self._password,
+            dbname="postgres",
+            sslmode="disable",
         )
 
     def _run(self, program: str, *options: str) -> None:
         done = subprocess.run(
-            [str(self._installation.bin / program), *options], cwd=self.folder, capture_output=True, text=True, **_identity()
+            [str(self._installation.bin / program), *options],
+            cwd=self.folder,
+            capture_output=True,
+            text=True,
+            **_identity(),
         )
         if done.returncode:
-            raise RagonotebooksError(f"{program} failed: {(done.stderr.strip() or done.stdout.strip()).splitlines()[-1]}")
+            raise RagonotebooksError(
+                f"{program} failed: {(done.stderr.strip() or done.stdout.strip()).splitlines()[-1]}"
+            )
 
     def _last_line(self) -> str:
         lines = self.log.read_text(errors="replace").strip().splitlines()
@@ -270,4 +291,6 @@ def _own(path: Path) -> None:
 def _let_others_in(folder: Path) -> None:
     for item in [folder, *folder.rglob("*")]:
         if not item.is_symlink():
-            item.chmod(item.stat().st_mode | (0o755 if item.is_dir() else 0o444 | (item.stat().st_mode & 0o100 and 0o111)))
+            item.chmod(
+                item.stat().st_mode | (0o755 if item.is_dir() else 0o444 | (item.stat().st_mode & 0o100 and 0o111))
+            )
