@@ -147,8 +147,8 @@ def push(sandbox: Sandbox, repository: str, files: dict[str, bytes], tag: str) -
     data = sandbox.client("ecr").get_authorization_token()["authorizationData"][0]
     session = requests.Session()
     session.trust_env, session.verify, session.proxies = False, sandbox.bundle, {"https": sandbox.proxy}
-    login = b64decode(data["authorizationToken"]).decode().split(":")
-    registry = Registry(data["proxyEndpoint"], *login, session=session)
+    user, _, password = b64decode(data["authorizationToken"]).decode().partition(":")
+    registry = Registry(data["proxyEndpoint"], user, password, session=session)
     empty = Image(
         {"architecture": "amd64", "os": "linux", "config": {}, "rootfs": {"type": "layers", "diff_ids": []}}, ()
     )

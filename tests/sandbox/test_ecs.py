@@ -427,6 +427,19 @@ class TestRequests:
         fargate.finished(arn)
 
 
+def test_an_image_may_be_named_by_its_digest(fargate: Deployment) -> None:
+    image = fargate.image.replace(":1", f"@{fargate.digest}")
+    task, log = fargate.run(image=image)
+    assert (task["containers"][0]["imageDigest"], log) == (fargate.digest, ["the job of the image"])
+
+
+def test_a_task_can_be_tagged_later(fargate: Deployment) -> None:
+    task, _ = fargate.run("pass")
+    ecs = fargate.client("ecs")
+    ecs.tag_resource(resourceArn=task["taskArn"], tags=[{"key": "deployment", "value": "papers"}])
+    assert ecs.list_tags_for_resource(resourceArn=task["taskArn"])["tags"] == [{"key": "deployment", "value": "papers"}]
+
+
 def test_a_pushed_tag_is_pulled_anew(fargate: Deployment) -> None:
     fargate.client("ecr").create_repository(repositoryName="moving")
     image = fargate.image.replace("/fargate:1", "/moving:latest")

@@ -16,4 +16,4 @@ def install() -> None:
             self.authorize_security_group_ingress(group.id, "-1", "-1", "-1", [], source_groups=own)
         return group
 
-    SecurityGroupBackend.create_security_group = create_security_group  # type: ignore[method-assign]
+    SecurityGroupBackend.create_security_group = create_security_group
