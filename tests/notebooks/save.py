@@ -3,19 +3,17 @@
 import os
 import secrets
 import sys
-import warnings
 
 import nbformat
 from nbclient import NotebookClient
 
 from ragonotebooks.catalog import notebook, project, runbook
+from ragonotebooks.run.kernel import IpcKernelManager
 from ragonotebooks.sandbox import client
 
 
 def main() -> None:
     """Save all lessons, in the order of the deployment."""
-    # the kernels talk over loopback; the warning that they do would end up in the saved outputs
-    warnings.filterwarnings("ignore")
     name = f"save-{secrets.token_hex(3)}"
     os.environ["RAGONOTEBOOKS_SANDBOX"] = name
     try:
@@ -23,7 +21,11 @@ def main() -> None:
             path = lesson.path
             book = nbformat.read(path, as_version=4)
             NotebookClient(
-                book, timeout=300, record_timing=False, resources={"metadata": {"path": str(path.parent)}}
+                book,
+                timeout=300,
+                record_timing=False,
+                kernel_manager_class=IpcKernelManager,
+                resources={"metadata": {"path": str(path.parent)}},
             ).execute()
             for cell in book.cells:
                 cell.metadata.pop("execution", None)
