@@ -23,11 +23,13 @@ class Place:
         address: The private address inside of a VPC, or the public one outside.
         groups: The ids of the security groups around it; empty outside of a VPC.
         subnet: The subnet's id; None outside.
+        loopback: The address of this machine at which a task's own listeners are.
     """
 
     address: str
     groups: frozenset[str] = frozenset()
     subnet: str | None = None
+    loopback: str | None = None
 
 
 @dataclass
@@ -45,6 +47,7 @@ class Context:
         loop: The event loop that gateway and relays run on.
         lock: Held while a control plane answers; controllers hold it while they change what a control plane shows.
         changed: Waited on by calls that want to see a controller's result; notified after each change.
+        events: Are told of every event that a controller announces, in EventBridge's form.
         workers: Threads for what takes longer than a call should.
     """
 
@@ -58,10 +61,16 @@ class Context:
     places: dict[str, Place] = field(default_factory=dict)
     lock: threading.RLock = field(default_factory=threading.RLock)
     changed: threading.Condition = field(init=False)
+    events: list[Callable[[dict[str, Any]], None]] = field(default_factory=list)
     workers: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(16, thread_name_prefix="controller"))
 
     def __post_init__(self) -> None:
         self.changed = threading.Condition(self.lock)
+
+    def announce(self, source: str, kind: str, resources: list[str], detail: dict[str, Any]) -> None:
+        """Tell all who listen that something happened: `aws.ecs`, `ECS Task State Change`, ARNs, and what EventBridge's detail holds."""
+        for listener in self.events:
+            listener({"source": source, "detail-type": kind, "resources": resources, "detail": detail})
 
     def run(self, work: Coroutine[Any, Any, Any]) -> Any:
         """Run a coroutine on the event loop from another thread, and return its result."""

@@ -38,12 +38,19 @@ class Gateway:
         self._backend = backend
         self._emulates = emulates
         self._verdict = verdict
+        # asyncio itself holds running tasks weakly
+        self._running: set[asyncio.Task[None]] = set()
 
     async def listen(self) -> int:
         """Start listening on a free loopback port and return it."""
-        server = await asyncio.start_server(self._serve, "127.0.0.1", 0, limit=_HEAD_LIMIT)
+        server = await asyncio.start_server(self._accept, "127.0.0.1", 0, limit=_HEAD_LIMIT)
         port: int = server.sockets[0].getsockname()[1]
         return port
+
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.get_running_loop().create_task(self._serve(reader, writer))
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         no_delay(writer)

@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Literal
@@ -24,6 +25,7 @@ class Watcher:
             [sys.executable, "-I", "-S", __file__], stdin=subprocess.PIPE, text=True, start_new_session=True
         )
         self.pid = self._process.pid
+        self._lock = threading.Lock()
 
     def add(self, pid: int, kind: Kind) -> None:
         """From now on `pid` does not survive the daemon."""
@@ -40,9 +42,10 @@ class Watcher:
         self._process.wait(timeout=20)
 
     def _say(self, line: str) -> None:
-        if self._process.stdin:
-            self._process.stdin.write(line)
-            self._process.stdin.flush()
+        with self._lock:
+            if self._process.stdin:
+                self._process.stdin.write(line)
+                self._process.stdin.flush()
 
 
 def descendants(pid: int) -> list[int]:
