@@ -67,8 +67,8 @@ def _deployment(name: str) -> str:
     return name
 
 
-def _region(region: str) -> str:
-    """Regions are those that botocore ships: no network is asked."""
+def known_region(region: str) -> str:
+    """The region itself when AWS has it, by the list that botocore ships; a UsageError names the nearest one."""
     from botocore.loaders import create_loader
 
     partitions = create_loader().load_data("endpoints")["partitions"]
@@ -122,6 +122,6 @@ def _open_pdf(path: Path) -> None:
 _MEANINGS: dict[str, Callable[[str], str]] = {
     "corpus": _corpus,
     "name": _deployment,
-    "region": _region,
+    "region": known_region,
     "target": _target,
 }

@@ -1,12 +1,14 @@
 """The `ragonotebooks` command: one file a command, each a function that the app below registers.
 
 A `UsageError` ends with exit code 2 and any other `RagonotebooksError` with exit code 1; both print one sentence, never
-a traceback.
+a traceback. What typer itself refuses, such as an unknown option, reads the same.
 """
 
 import sys
+from typing import NoReturn
 
 import typer
+from typer.exceptions import TyperException
 
 from ragonotebooks.errors import RagonotebooksError
 
@@ -22,10 +24,21 @@ app = typer.Typer(
 def main() -> None:
     """Run the command line and exit with its code."""
     try:
-        app()
+        sys.exit(app(standalone_mode=False))
     except RagonotebooksError as error:
-        typer.echo(f"ragonotebooks: {error}", err=True)
-        sys.exit(error.exit_code)
+        _complain(str(error), error.exit_code)
+    except TyperException as error:
+        # without any words typer has printed the help, and has nothing more to say
+        if message := error.format_message().rstrip("."):
+            context = getattr(error, "ctx", None)
+            message += f"; see: {context.command_path if context else 'ragonotebooks'} --help"
+        _complain(message, error.exit_code)
+
+
+def _complain(message: str, exit_code: int) -> NoReturn:
+    if message:
+        typer.echo(f"ragonotebooks: {message}", err=True)
+    sys.exit(exit_code)
 
 
 # Each module registers its command on the app above.

@@ -27,29 +27,21 @@ def cleanup(
     yes: Annotated[bool, typer.Option("--yes", help="Delete; without it, only say what would be deleted.")] = False,
 ) -> None:
     """Remove everything that carries both of the deployment's tags; say what it would remove when not told --yes."""
+    from ragonotebooks.catalog.values import known_region
     from ragonotebooks.cleanup import engine
     from ragonotebooks.cleanup.ownership import Ownership
 
-    _check_region(region)
+    known_region(region)
     clients = _sandbox(name, region) if target == "sandbox" else _cloud(region, account, yes)
     owner = Ownership(deployment)
     patience = engine.Patience(0.2, 10) if target == "sandbox" else engine.Patience(5, 600)
     rows = engine.clean(clients, owner, patience) if yes else engine.plan(clients, owner)
     seen = [_print(row) for row in rows]
+    if yes and target == "sandbox":
+        _forget_passed(name)
     typer.echo(_summary(seen, yes, f"{deployment} in {region}"))
     if any(row.action == "left" for row in seen):
         raise typer.Exit(1)
-
-
-def _check_region(region: str) -> None:
-    import boto3
-
-    from ragonotebooks.catalog.nearest import did_you_mean
-
-    session = boto3.Session()
-    known = {one for part in session.get_available_partitions() for one in session.get_available_regions("ec2", part)}
-    if region not in known:
-        raise UsageError(f"AWS has no region '{region}'; {did_you_mean(region, known)}")
 
 
 def _sandbox(name: str, region: str) -> "Clients":
@@ -65,6 +57,13 @@ def _sandbox(name: str, region: str) -> "Clients":
         os.environ.pop(variable, None)
     os.environ |= client.environment(state, region)
     return _clients(region)
+
+
+def _forget_passed(name: str) -> None:
+    """What a lesson needs is brought up again when it is gone."""
+    from ragonotebooks.sandbox import client
+
+    client.forget_passed(name)
 
 
 def _cloud(region: str, account: str | None, yes: bool) -> "Clients":

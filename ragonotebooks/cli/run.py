@@ -10,13 +10,16 @@ from ragonotebooks.errors import UsageError
 
 if TYPE_CHECKING:
     from ragonotebooks.catalog.notebook import Notebook, Value
+    from ragonotebooks.catalog.runbook import Runbook
     from ragonotebooks.run.results import Mode
 
 What = Annotated[str, typer.Argument(metavar="RUNBOOK", help="A runbook's or notebook's name or path.")]
 Parameters = Annotated[
     list[str] | None, typer.Option("-p", "--parameter", metavar="NAME=VALUE", help="A parameter of its notebooks.")
 ]
-Sandbox = Annotated[str, typer.Option("--name", metavar="SANDBOX", help="The sandbox to use.")]
+Sandbox = Annotated[
+    str, typer.Option("--name", metavar="SANDBOX", envvar="RAGONOTEBOOKS_SANDBOX", help="The sandbox to use.")
+]
 Out = Annotated[
     Path | None,
     typer.Option("--out", metavar="DIR", help="A new or empty folder for the evidence, instead of runs/TIME-RUNBOOK."),
@@ -44,10 +47,13 @@ def execute(mode: "Mode", name: str, pairs: list[str], sandbox: str, out: Path |
 
     book = runbook.load(name)
     values = book.bind(_pairs(pairs))
+    sandboxed = _target(book, values) == "sandbox"
+    if sandboxed:
+        _check_sandbox(sandbox, mode, book.name)
     console = Console()
 
     def mark(notebook: "Notebook", bound: "dict[str, Value]") -> None:
-        if mode == "run" and bound.get("target") == "sandbox":
+        if mode == "run" and sandboxed:
             from ragonotebooks.sandbox import client
 
             # A notebook that asked nothing of the sandbox did not start it, and left nothing there to build upon.
@@ -58,7 +64,35 @@ def execute(mode: "Mode", name: str, pairs: list[str], sandbox: str, out: Path |
         result, folder = execute_runbook(Request(book, mode, values, sandbox, out, [progress], mark))
     page = report.write(result, folder)
     summary.show(result, page, console)
+    if sandboxed and result.exit_code:
+        _tell_of_death(sandbox)
     raise typer.Exit(result.exit_code)
+
+
+def _target(book: "Runbook", values: "dict[str, Value]") -> "Value | None":
+    defaults = {parameter.name: parameter.default for parameter in book.parameters}
+    return (defaults | values).get("target")
+
+
+def _check_sandbox(name: str, mode: "Mode", runbook: str) -> None:
+    """Refuse before anything is written what no notebook could use; `connect` starts a sandbox for a run, not for this."""
+    from ragonotebooks.sandbox import client
+
+    if client.find(name) is None and mode == "verify":
+        raise UsageError(
+            f"there is nothing to verify, no sandbox {name} runs; bring it up with: "
+            f"ragonotebooks run {runbook} --name {name}"
+        )
+
+
+def _tell_of_death(sandbox: str) -> None:
+    """Name the cause when every client failed because the sandbox died."""
+    from ragonotebooks.sandbox import client
+    from ragonotebooks.sandbox.state import folder_of, read_state
+    from ragonotebooks.sandbox.status import absence
+
+    if client.find(sandbox) is None and read_state(folder_of(sandbox)):
+        typer.echo(f"ragonotebooks: {absence(sandbox)}", err=True)
 
 
 def _pairs(texts: list[str]) -> dict[str, str]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from ragonotebooks.catalog import project
+from ragonotebooks.catalog.values import known_region
 from ragonotebooks.errors import RagonotebooksError, UsageError
 
 _RUN_VARIABLE: Final = "RAGONOTEBOOKS_RUN"
@@ -80,6 +81,7 @@ def connect(
         raise UsageError(f"connect knows the cloud 'aws', not {cloud!r}")
     if target not in ("sandbox", "cloud"):
         raise UsageError(f"target is 'sandbox' or 'cloud', not {target!r}")
+    known_region(region)
     _restore_environment()
     if target == "sandbox":
         _enter_sandbox(region)

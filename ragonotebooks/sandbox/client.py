@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from ragonotebooks.errors import RagonotebooksError
 from ragonotebooks.sandbox.authority import BUNDLE_FILE
-from ragonotebooks.sandbox.state import DAEMON_LOG, State, folder_of, read_state, root
+from ragonotebooks.sandbox.state import DAEMON_LOG, State, folder_of, read_state, root, unusable
 
 _START_LIMIT: Final = 30.0
 _STOP_LIMIT: Final = 30.0
@@ -41,8 +41,8 @@ def up(name: str) -> State:
     """Return the running sandbox called `name`; start it when it does not run.
 
     Raises:
-        UsageError: The name cannot be used.
-        RagonotebooksError: The sandbox's folder cannot be used, or the daemon did not start.
+        UsageError: The name or the sandbox's folder cannot be used.
+        RagonotebooksError: The daemon did not start.
     """
     folder = folder_of(name)
     with _locked():
@@ -73,7 +73,12 @@ def down(name: str) -> bool:
 
 def names() -> list[str]:
     """The names of the sandboxes that have a folder, running or not."""
-    return sorted(entry.name for entry in root().iterdir()) if root().exists() else []
+    try:
+        return sorted(entry.name for entry in root().iterdir())
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise unusable(error) from error
 
 
 def environment(state: State, region: str = "us-east-1") -> dict[str, str]:
@@ -116,9 +121,17 @@ def passed(name: str, notebook: str, parameters: Mapping[str, Any]) -> bool:
     return all(then[key] == value for key, value in parameters.items() if key in then)
 
 
+def forget_passed(name: str) -> None:
+    """Forget what passed in this sandbox, because what it made is gone."""
+    shutil.rmtree(folder_of(name) / _PASSED, ignore_errors=True)
+
+
 def _start(name: str, folder: Path) -> State:
-    _remove(folder)  # what a killed daemon left
-    folder.mkdir(mode=0o711, parents=True)
+    try:
+        _remove(folder)  # what a killed daemon left
+        folder.mkdir(mode=0o711, parents=True)
+    except OSError as error:
+        raise unusable(error) from error
     with (folder / DAEMON_LOG).open("ab") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "ragonotebooks.sandbox.daemon", name, str(folder)],
@@ -154,9 +167,7 @@ def _locked() -> Iterator[None]:
         root().mkdir(mode=0o711, exist_ok=True)
         handle = os.open(root(), os.O_RDONLY)
     except OSError as error:
-        raise RagonotebooksError(
-            f"the folder {root()} cannot be used ({error.strerror}); set TMPDIR to a folder that you can write to"
-        ) from error
+        raise unusable(error) from error
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)
         yield

@@ -6,12 +6,15 @@ import re
 import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Final
 
 from ragonotebooks.errors import UsageError
 
 STATE_FILE = "sandbox.json"
 DAEMON_LOG = "daemon.log"
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
+# a unix socket's path has room for 107 bytes, and the longest in a sandbox's folder is rds/0123456789/.s.PGSQL.5432
+_LONGEST_FOLDER: Final = 107 - 29
 
 
 @dataclass(frozen=True)
@@ -44,21 +47,39 @@ def folder_of(name: str) -> Path:
     """The folder of the sandbox called `name`.
 
     Raises:
-        UsageError: The name cannot be a folder's name.
+        UsageError: The name cannot be a folder's name, or the path is too long for sockets in it.
     """
     if not _NAME.fullmatch(name):
         raise UsageError(
             f"the sandbox name {name!r} cannot be used; take 1 to 32 lower-case letters, digits and hyphens"
         )
-    return root() / name
+    folder = root() / name
+    if len(os.fsencode(folder)) > _LONGEST_FOLDER:
+        raise UsageError(
+            f"the folder {folder} has too long a path for sockets; set TMPDIR to a shorter one, such as /tmp"
+        )
+    return folder
+
+
+def unusable(error: OSError) -> UsageError:
+    """What to tell when the folder of all sandboxes cannot be read or written."""
+    return UsageError(
+        f"the folder {root()} cannot be used ({error.strerror}); set TMPDIR to a folder that you can write to"
+    )
 
 
 def read_state(folder: Path) -> State | None:
-    """Return the state that a daemon wrote into `folder`, or None when there is none."""
+    """Return the state that a daemon wrote into `folder`, or None when there is none.
+
+    Raises:
+        UsageError: The folder cannot be read.
+    """
     try:
         return State(**json.loads((folder / STATE_FILE).read_text(encoding="utf-8")))
     except FileNotFoundError:
         return None
+    except OSError as error:
+        raise unusable(error) from error
 
 
 def write_state(folder: Path, state: State) -> None:

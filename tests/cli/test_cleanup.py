@@ -80,5 +80,5 @@ def test_a_sandbox_that_does_not_run_is_named() -> None:
 def test_a_region_that_does_not_exist_is_named_with_the_nearest() -> None:
     assert (
         refusal("cleanup", "--region", "eu-central-11")
-        == "AWS has no region 'eu-central-11'; did you mean 'eu-central-1'?"
+        == "region 'eu-central-11' does not exist on AWS; did you mean 'eu-central-1'?"
     )

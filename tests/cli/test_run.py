@@ -30,7 +30,7 @@ def test_a_run_that_passes_ends_with_zero_and_says_where_the_report_is(lesson: s
 
 
 def test_a_drift_ends_with_one_and_is_named_with_its_cell_and_notebook(lesson: str) -> None:
-    result = CliRunner().invoke(app, ["verify", lesson, "-p", "count=13"])
+    result = CliRunner().invoke(app, ["verify", lesson, "-p", "count=13", "-p", "target=cloud"])
     (folder,) = Path("runs").iterdir()
     assert result.exit_code == 1
     assert "✗ aws/01-door · 1 · A door\n  the door is closed\n    is         'open'\n" in result.output
