@@ -6,6 +6,7 @@ import re
 import time
 from collections.abc import Callable, Iterable
 from functools import partial
+from itertools import chain
 from typing import Any
 
 from ragonotebooks.sandbox import status
@@ -30,6 +31,7 @@ from ragonotebooks.sandbox.front import Front, WSGIApp
 from ragonotebooks.sandbox.gateway import SCHEME_HEADER
 from ragonotebooks.sandbox.ledger import Call, current_call
 from ragonotebooks.sandbox.local import Local
+from ragonotebooks.sandbox.status import Server
 
 _SCHEME = f"HTTP_{SCHEME_HEADER.upper().replace('-', '_')}"
 _HOSTS = r"(.+\.)?amazonaws\.com|.+\.api\.aws"
@@ -37,8 +39,8 @@ _HOSTS = r"(.+\.)?amazonaws\.com|.+\.api\.aws"
 
 def play(context: Context, front: Front, local: Local) -> None:
     """Make `front` answer for AWS."""
-    databases = rds.install(context)
-    status.serve(context, local, lambda: servers.servers(databases))
+    shown: list[Callable[[], Iterable[Server]]] = [partial(servers.servers, rds.install(context))]
+    status.serve(context, local, lambda: chain.from_iterable(servers() for servers in shown))
     ec2.install()
     ecs.install(context, local)
     s3.install()
@@ -48,7 +50,18 @@ def play(context: Context, front: Front, local: Local) -> None:
     front.play(ecr_registry.HOST.pattern, recorded(context, registry))
     front.play(re.escape(ecr_public.HOST), ecr_public.PublicRegistry(context.folder / "ecr-public"))
     front.play(rds.TRUST_STORE, rds.trust_store(context))
-    front.play(_HOSTS, recorded(context, serialised(context, guard.guarded(operator))))
+    front.play(_HOSTS, recorded(context, serialised(context, guard.guarded(operator, _when(context, shown)))))
+
+
+def _when(context: Context, shown: list[Callable[[], Iterable[Server]]]) -> dict[str, Callable[[], None]]:
+    """Controllers that take time to load, by the prefix of the service that needs them; imported when it is first called."""
+
+    def elasticache() -> None:
+        from ragonotebooks.sandbox.aws import elasticache
+
+        shown.append(elasticache.install(context).servers)
+
+    return {"elasticache": elasticache}
 
 
 def _may(context: Context, operator: Operator, login: ecr_registry.Login, action: str, resource: str) -> bool:

@@ -40,13 +40,17 @@ _UNSUPPORTED = {
 }
 
 
-def guarded(operator: identity.Operator) -> WSGIApp:
-    """Return moto with a guard in front. The caller sees to it that one thread at a time calls it."""
+def guarded(operator: identity.Operator, when: dict[str, Callable[[], None]] | None = None) -> WSGIApp:
+    """Return moto with a guard in front. The caller sees to it that one thread at a time calls it.
+
+    `when`: what is done once, before the first call to a service, by the service's prefix in IAM actions.
+    """
     app = _Moto()
+    awaited = dict(when or {})
 
     def answer(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         call = current_call.get() or Call()
-        status, headers, body = _answer(app, environ, operator, call)
+        status, headers, body = _answer(app, environ, operator, call, awaited)
         start_response(status, headers)
         return [b"" if environ["REQUEST_METHOD"] == "HEAD" else body]
 
@@ -60,13 +64,17 @@ class _Moto(DomainDispatcherApplication):
         self.get_backend_for_host = cache(self.get_backend_for_host)
 
 
-def _answer(app: WSGIApp, environ: Environ, operator: identity.Operator, call: Call) -> Answer:
+def _answer(
+    app: WSGIApp, environ: Environ, operator: identity.Operator, call: Call, awaited: dict[str, Callable[[], None]]
+) -> Answer:
     incoming: Incoming | None = None
     try:
         if environ["REQUEST_METHOD"] == "OPTIONS":  # a browser's question about cross-origin calls, never signed
             return _collect(app, environ)
         incoming = Incoming.read(environ)
         _describe(incoming, call)
+        if prepare := awaited.pop(incoming.prefix, None):
+            prepare()
         _admit(incoming, operator, call)
         return _checked(incoming, call, *_collect(app, environ))
     except ApiError as refusal:
