@@ -23,6 +23,7 @@ class Place:
         address: The private address inside of a VPC, or the public one outside.
         groups: The ids of the security groups around it; empty outside of a VPC.
         subnet: The subnet's id; None outside.
+        vpc: The VPC's id; None outside.
         loopback: The address of this machine at which a task's own listeners are.
     """
 
@@ -30,6 +31,7 @@ class Place:
     groups: frozenset[str] = frozenset()
     subnet: str | None = None
     loopback: str | None = None
+    vpc: str | None = None
 
 
 @dataclass
@@ -68,7 +70,14 @@ class Context:
         self.changed = threading.Condition(self.lock)
 
     def announce(self, source: str, kind: str, resources: list[str], detail: dict[str, Any]) -> None:
-        """Tell all who listen that something happened: `aws.ecs`, `ECS Task State Change`, ARNs, and what EventBridge's detail holds."""
+        """Tell all who listen that something happened.
+
+        Args:
+            source: `aws.ecs`.
+            kind: `ECS Task State Change`.
+            resources: ARNs.
+            detail: What EventBridge's `detail` holds.
+        """
         for listener in self.events:
             listener({"source": source, "detail-type": kind, "resources": resources, "detail": detail})
 

@@ -1,5 +1,6 @@
 """The life of a task: from the call of RunTask until it has stopped, each state shown only when it is true."""
 
+import random
 import shutil
 import sys
 import threading
@@ -7,6 +8,7 @@ import time
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import count
 from typing import Any, Final
 
 from moto.ec2.models import ec2_backends
@@ -17,6 +19,7 @@ from ragonotebooks.sandbox.aws.ecs_model import Container, Task, now
 from ragonotebooks.sandbox.aws.logs import Event, LogDelivery
 from ragonotebooks.sandbox.client import environment
 from ragonotebooks.sandbox.context import Context, Place
+from ragonotebooks.sandbox.parts import inside
 from ragonotebooks.sandbox.parts.task import CannotStart, ImageStore, TaskProcess, Unpacked, bare_python, program_of
 
 _STOP_TIMEOUT: Final = 30  # seconds; Amazon ECS developer guide, stopTimeout, read 2026-11
@@ -51,8 +54,7 @@ class Life:
 
     def __init__(self, context: Context, images: ImageStore, endpoints: Endpoints, task: Task) -> None:
         self._context, self._endpoints, self._task = context, endpoints, task
-        groups = frozenset(group.id for group in task.interface.group_set)
-        self._place = Place(task.interface.private_ip_address, groups, task.interface.subnet.id)
+        self._place = _place(task.interface, taken={place.loopback for place in context.places.values()})
         self._agent = Agent(context, images, task, self._place)
         definitions = task.definition.container_definitions
         self._parts = [_Part(*pair) for pair in zip(task.containers, definitions, strict=True)]
@@ -145,6 +147,7 @@ class Life:
             "HOME": str(scratch),
             "TMPDIR": str(scratch),
             "AWS_EXECUTION_ENV": "AWS_ECS_FARGATE",
+            inside.VARIABLE: str(self._place.loopback),
             **{name: value for name, value in sandbox.items() if name not in _NOT_FOR_TASKS},
             **self._endpoints.open(self._task, part.container),
             **{one["name"]: one["value"] for one in [*(part.described.get("environment") or []), *overrides]},
@@ -198,3 +201,11 @@ class Life:
                 if status in ("RUNNING", "STOPPED") and container.exit_code is None:
                     container.last_status = status
             self._context.changed.notify_all()
+
+
+def _place(interface: Any, taken: set[str | None]) -> Place:
+    """Return where a task with this network interface is, with a loopback address that no other task has."""
+    subnet, groups = interface.subnet, frozenset(group.id for group in interface.group_set)
+    addresses = (f"127.{random.randint(128, 254)}.{random.randint(0, 255)}.{random.randint(1, 254)}" for _ in count())
+    own = next(address for address in addresses if address not in taken)
+    return Place(interface.private_ip_address, groups, subnet.id, own, subnet.vpc_id)

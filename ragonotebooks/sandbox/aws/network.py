@@ -6,11 +6,23 @@ from typing import Any
 
 from moto.ec2.models import ec2_backends
 
-from ragonotebooks.sandbox.context import Place
+from ragonotebooks.sandbox.context import Context, Place
 from ragonotebooks.sandbox.front import OPERATOR_ADDRESS
 
 #: A notebook, a shell, a browser: everything that is not a task is outside of every VPC.
 OUTSIDE = Place(OPERATOR_ADDRESS)
+
+
+def place_of_private_address(context: Context, address: str, vpc: str | None = None) -> Place | None:
+    """Return where the running task is that has a private address, None when there is none.
+
+    Args:
+        context: The daemon's shared parts.
+        address: The private address.
+        vpc: The id of the VPC that the address is in; addresses may repeat across VPCs.
+    """
+    places = list(context.places.values())
+    return next((one for one in places if one.address == address and vpc in (None, one.vpc)), None)
 
 
 def admits(account: str, region: str, groups: Iterable[str], port: int, source: Place) -> bool:

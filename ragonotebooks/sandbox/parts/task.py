@@ -19,11 +19,12 @@ from typing import IO, Any, Final, cast
 from ragonotebooks.errors import RagonotebooksError
 from ragonotebooks.images import Image, unpack
 from ragonotebooks.sandbox.callers import Callers
-from ragonotebooks.sandbox.parts import shim
+from ragonotebooks.sandbox.parts import inside, shim
 from ragonotebooks.sandbox.watcher import Watcher, descendants
 
 _PYTHON: Final = re.compile(r"python(3(\.\d+)?)?")
 _LAST_PATH: Final = "/usr/local/bin:/usr/bin:/bin"
+_making_python: Final = threading.Lock()
 
 
 class CannotStart(RagonotebooksError):  # noqa: N818 - reads as the fact that it states
@@ -86,18 +87,28 @@ class ImageStore:
 def bare_python(folder: Path) -> Path:
     """Make an environment of this interpreter without any package, once, and return the folder of its `python`.
 
-    Programs that a task starts with `sys.executable` find no other packages either, which options of a command line would not do.
+    Its programs listen where `inside` says. Those that a task starts with `sys.executable` find no other packages either, which
+    options of a command line would not do.
     """
+    target = folder / "python"
+    with _making_python:
+        if not target.exists():
+            draft = folder / ".python"
+            _make_python(draft)
+            draft.rename(target)
+    return target / "bin"
+
+
+def _make_python(folder: Path) -> None:
     home = Path(getattr(sys, "_base_executable", sys.executable)).resolve()
-    target = folder / "python" / "bin"
-    if not target.exists():
-        draft = folder / ".python"
-        (draft / "bin").mkdir(parents=True)
-        for name in ("python", "python3", f"python{sys.version_info.major}.{sys.version_info.minor}"):
-            (draft / "bin" / name).symlink_to(home)
-        (draft / "pyvenv.cfg").write_text(f"home = {home.parent}\ninclude-system-site-packages = false\n")
-        draft.rename(target.parent)
-    return target
+    version = f"python{sys.version_info.major}.{sys.version_info.minor}"
+    packages = folder / "lib" / version / "site-packages"
+    packages.mkdir(parents=True)
+    (packages / "sitecustomize.py").symlink_to(inside.__file__)
+    (folder / "bin").mkdir()
+    for name in ("python", "python3", version):
+        (folder / "bin" / name).symlink_to(home)
+    (folder / "pyvenv.cfg").write_text(f"home = {home.parent}\ninclude-system-site-packages = false\n")
 
 
 @dataclass(frozen=True)
