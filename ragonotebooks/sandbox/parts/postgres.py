@@ -4,26 +4,24 @@ It listens on a unix socket only; who may reach it from where is a relay's busin
 """
 
 import os
-import pwd
 import secrets
 import shutil
 import signal
 import subprocess
 import sysconfig
-import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import psycopg
 from psycopg import sql
 
 from ragonotebooks.errors import RagonotebooksError
+from ragonotebooks.sandbox.parts.server import Server, identity, own
 from ragonotebooks.sandbox.watcher import Watcher, descendants
 
 SOCKET: Final = ".s.PGSQL.5432"
 _SUPERUSER: Final = "rdsadmin"
-_START_LIMIT: Final = 20.0
 # A sandbox is thrown away, so durability against a power cut is not wanted. A killed process must lose nothing: hence no
 # synchronous_commit=off. dynamic_shared_memory_type=mmap, since posix segments outlive a killed server.
 _SETTINGS: Final = {
@@ -86,7 +84,7 @@ def install(folder: Path) -> Installation:
     return Installation(target / parts[0].relative_to(common), _output(source, "--version").split()[1])
 
 
-class Postgres:
+class Postgres(Server):
     """One server with its data folder.
 
     Args:
@@ -96,24 +94,10 @@ class Postgres:
     """
 
     def __init__(self, installation: Installation, folder: Path, watcher: Watcher) -> None:
+        super().__init__("Postgres", folder, SOCKET, watcher)
         self._installation = installation
-        self._watcher = watcher
         self._data = folder / "data"
         self._password = secrets.token_urlsafe(24)
-        self._process: subprocess.Popen[bytes] | None = None
-        self.folder = folder
-        self.socket = folder / SOCKET
-        self.log = folder / "postgres.log"
-
-    @property
-    def pid(self) -> int | None:
-        """The server's process id while it runs."""
-        return self._process.pid if self._process and self._process.poll() is None else None
-
-    @property
-    def crashed(self) -> bool:
-        """Whether the server has ended without having been told to."""
-        return self._process is not None and self._process.poll() is not None
 
     def create(self, user: str, password: str, database: str | None) -> None:
         """Make a new cluster with a master user, start it, and return when it answers."""
@@ -121,7 +105,7 @@ class Postgres:
         secret = self.folder / "initdb.password"
         secret.touch(mode=0o600)
         secret.write_text(self._password)
-        _own(secret)
+        own(secret)
         options = ["-D", str(self._data), "-U", _SUPERUSER, "--pwfile", str(secret), "--auth", "scram-sha-256"]
         options += ["--encoding", "UTF8", "--locale", "C.UTF-8", "--no-sync", "--no-instructions"]
         try:
@@ -136,7 +120,7 @@ class Postgres:
         self._prepare()
         shutil.copytree(source, self._data)
         (self._data / "postmaster.pid").unlink(missing_ok=True)
-        _own(self._data)
+        own(self._data)
         self._password = password
         self.start()
 
@@ -148,49 +132,7 @@ class Postgres:
         """
         settings = [f"--{name}={value}" for name, value in _SETTINGS.items()]
         program = [str(self._installation.bin / "postgres"), "-D", str(self._data), "-k", str(self.folder), *settings]
-        with self.log.open("ab") as log:
-            self._process = subprocess.Popen(
-                program,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-                cwd=self.folder,
-                **_identity(),
-            )
-        self._watcher.add(self._process.pid, "server")
-        deadline = time.monotonic() + _START_LIMIT
-        while time.monotonic() < deadline and self._process.poll() is None:
-            try:
-                self._connect().close()
-            except psycopg.OperationalError:
-                time.sleep(0.01)
-            else:
-                return
-        raise RagonotebooksError(f"Postgres did not start: {self._last_line()}")
-
-    def stop(self) -> None:
-        """Shut the server down; its data stays."""
-        if self._process is None:
-            return
-        process, self._process = self._process, None
-        process.send_signal(signal.SIGINT)
-        try:
-            process.wait(timeout=10)
-        except subprocess.TimeoutExpired:
-            process.send_signal(signal.SIGQUIT)
-            process.wait()
-        self._watcher.remove(process.pid)
-
-    def remove(self) -> None:
-        """Shut the server down and delete its files."""
-        self.stop()
-        shutil.rmtree(self.folder)
-
-    def wait(self) -> None:
-        """Block until the server has ended, for whatever reason."""
-        if process := self._process:
-            process.wait()
+        self._launch(program, self._answers)
 
     def change_password(self, user: str, password: str) -> None:
         """Give `user` a new password."""
@@ -211,9 +153,12 @@ class Postgres:
                 os.kill(pid, signal.SIGCONT)
         return self._password
 
-    def _prepare(self) -> None:
-        self.folder.mkdir(parents=True, mode=0o700)
-        _own(self.folder)
+    def _answers(self) -> bool:
+        try:
+            self._connect().close()
+        except psycopg.OperationalError:
+            return False
+        return True
 
     def _grant(self, user: str, password: str, database: str | None) -> None:
         name = sql.Identifier(user)
@@ -245,16 +190,12 @@ class Postgres:
             cwd=self.folder,
             capture_output=True,
             text=True,
-            **_identity(),
+            **identity(),
         )
         if done.returncode:
             raise RagonotebooksError(
                 f"{program} failed: {(done.stderr.strip() or done.stdout.strip()).splitlines()[-1]}"
             )
-
-    def _last_line(self) -> str:
-        lines = self.log.read_text(errors="replace").strip().splitlines()
-        return lines[-1] if lines else "it left no word in its log"
 
 
 def _bundled() -> Path | None:
@@ -270,22 +211,6 @@ def _of_the_system() -> Path | None:
 
 def _output(program: Path, option: str) -> str:
     return subprocess.run([program, option], capture_output=True, text=True, check=True).stdout.strip()
-
-
-def _identity() -> dict[str, Any]:
-    """Postgres refuses to run as root, so root runs it as `nobody`."""
-    if os.geteuid() != 0:
-        return {}
-    nobody = pwd.getpwnam("nobody")
-    return {"user": nobody.pw_uid, "group": nobody.pw_gid}
-
-
-def _own(path: Path) -> None:
-    identity = _identity()
-    if not identity:
-        return
-    for item in [path, *path.rglob("*")] if path.is_dir() else [path]:
-        os.chown(item, identity["user"], identity["group"], follow_symlinks=False)
 
 
 def _let_others_in(folder: Path) -> None:

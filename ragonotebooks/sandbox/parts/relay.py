@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from ragonotebooks.sandbox.callers import Address
-from ragonotebooks.sandbox.streams import close, no_delay, splice
+from ragonotebooks.sandbox.streams import Stream, close, no_delay, splice
 
 #: Whether a connection from the first address to the second may pass.
 Admit = Callable[[Address, Address], bool]
@@ -22,6 +22,9 @@ _SSL_REQUEST: Final = 80877103
 _GSS_REQUEST: Final = 80877104
 # A network that drops a packet lets the caller wait. A listener cannot drop one, so it holds the connection, this long.
 _HOLD_SECONDS: Final = 10.0
+# With too many open files nothing can be accepted until some are closed.
+_FULL_SECONDS: Final = 0.5
+_BACKLOG: Final = 512
 
 
 def free_listener(port: int) -> socket.socket:
@@ -38,48 +41,93 @@ def free_listener(port: int) -> socket.socket:
             return listener
 
 
-class PostgresRelay:
-    """A TLS endpoint in front of a Postgres server's unix socket.
+class Relay:
+    """An endpoint in front of a server's unix socket.
 
     Args:
         listener: A bound socket.
         server: The server's unix socket.
-        context: The certificate that the endpoint shows.
-        admit: Whether the network lets a connection in; one that it does not is held without an answer.
+        context: The certificate that the endpoint shows; None for an endpoint that speaks in clear.
+        admit: Whether the network lets a connection in; one that it does not is reset before a byte is read.
     """
 
-    def __init__(self, listener: socket.socket, server: Path, context: ssl.SSLContext, admit: Admit) -> None:
+    def __init__(self, listener: socket.socket, server: Path, context: ssl.SSLContext | None, admit: Admit) -> None:
         self._listener = listener
         self._target = server
         self._context = context
         self._admit = admit
-        self._server: asyncio.Server | None = None
-        self._open: set[asyncio.StreamWriter] = set()
+        self._accepting: asyncio.Task[None] | None = None
+        self._open: set[asyncio.Task[None]] = set()
 
     async def open(self) -> None:
         """Start to accept connections."""
-        self._server = await asyncio.start_server(self._serve, sock=self._listener, backlog=512)
+        self._listener.setblocking(False)
+        self._listener.listen(_BACKLOG)
+        self._accepting = asyncio.create_task(self._accept())
 
     async def close(self) -> None:
         """Stop to accept connections and end those that are open."""
-        if self._server:
-            self._server.close()
-        for writer in list(self._open):
+        for task in [self._accepting, *self._open]:
+            if task:
+                task.cancel()
+        self._listener.close()
+
+    async def _accept(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            try:
+                connection, _ = await loop.sock_accept(self._listener)
+            except OSError:
+                await asyncio.sleep(_FULL_SECONDS)
+                continue
+            task = asyncio.create_task(self._serve(connection))
+            self._open.add(task)
+            task.add_done_callback(self._open.discard)
+
+    async def _serve(self, connection: socket.socket) -> None:
+        try:
+            if self._admit(connection.getpeername(), connection.getsockname()):
+                await self._talk(connection)
+            else:
+                with connection:
+                    await self._turn_away(connection)
+        except (OSError, asyncio.IncompleteReadError, TimeoutError):
+            pass  # the client has gone or does not speak TLS: nobody is left to tell
+
+    async def _talk(self, connection: socket.socket) -> None:
+        client = await _stream(connection, self._context)
+        try:
+            await splice(client, await self._connect())
+        finally:
+            close(client[1])
+
+    async def _turn_away(self, connection: socket.socket) -> None:
+        # a cache's clients wait for ever for an answer, so they get a reset instead of silence
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+    async def _connect(self) -> Stream:
+        return await asyncio.open_unix_connection(str(self._target))
+
+
+class PostgresRelay(Relay):
+    """A TLS endpoint in front of a Postgres server. A connection that the network does not let in is held without an answer."""
+
+    def __init__(self, listener: socket.socket, server: Path, context: ssl.SSLContext, admit: Admit) -> None:
+        super().__init__(listener, server, None, admit)
+        self._tls = context
+
+    async def _talk(self, connection: socket.socket) -> None:
+        reader, writer = await _stream(connection)
+        try:
+            await self._greet(reader, writer)
+        finally:
             close(writer)
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._open.add(writer)
-        no_delay(writer)
-        try:
-            if self._admit(writer.get_extra_info("peername"), writer.get_extra_info("sockname")):
-                await self._greet(reader, writer)
-            else:
-                await asyncio.wait_for(_until_the_end(reader), _HOLD_SECONDS)
-        except (OSError, asyncio.IncompleteReadError, TimeoutError, ssl.SSLError):
-            pass  # the client has gone or does not speak TLS: nobody is left to tell
-        finally:
-            self._open.discard(writer)
-            close(writer)
+    async def _turn_away(self, connection: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        async with asyncio.timeout(_HOLD_SECONDS):
+            while await loop.sock_recv(connection, 1024):
+                pass
 
     async def _greet(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while True:
@@ -90,8 +138,8 @@ class PostgresRelay:
             elif code == _SSL_REQUEST:
                 writer.write(b"S")
                 await writer.drain()
-                await writer.start_tls(self._context)
-                await splice((reader, writer), await asyncio.open_unix_connection(str(self._target)))
+                await writer.start_tls(self._tls)
+                await splice((reader, writer), await self._connect())
                 return
             elif code == _CANCEL_REQUEST:
                 await self._cancel(head + await reader.readexactly(8))
@@ -101,15 +149,22 @@ class PostgresRelay:
                 return
 
     async def _cancel(self, request: bytes) -> None:
-        _, backend = await asyncio.open_unix_connection(str(self._target))
+        _, backend = await self._connect()
         backend.write(request)
         await backend.drain()
         close(backend)
 
 
-async def _until_the_end(reader: asyncio.StreamReader) -> None:
-    while await reader.read(1024):
-        pass
+async def _stream(connection: socket.socket, context: ssl.SSLContext | None = None) -> Stream:
+    """Return an accepted connection as a stream, after the TLS handshake if it has a context."""
+    loop = asyncio.get_running_loop()
+    stream: asyncio.Future[Stream] = loop.create_future()
+    # with a callback, asyncio takes itself for the server, which decides who begins a TLS handshake
+    protocol = asyncio.StreamReaderProtocol(asyncio.StreamReader(), lambda *made: stream.set_result(made))
+    await loop.connect_accepted_socket(lambda: protocol, connection, ssl=context)
+    reader, writer = await stream
+    no_delay(writer)
+    return reader, writer
 
 
 async def _refuse_plain_text(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, head: bytes) -> None:
