@@ -378,7 +378,25 @@ class TestDefinitions:
         ("change", "message"),
         [
             ({"essential": False}, "at least one essential container"),
-            ({"healthCheck": {"command": ["CMD", "true"]}}, "healthCheck .* is not supported by the sandbox"),
+            (
+                {"dependsOn": [{"containerName": "job", "condition": "START"}]},
+                "dependsOn .* is not supported by the sandbox",
+            ),
+            ({"healthCheck": {"command": ["true"]}}, "must begin with CMD or CMD-SHELL"),
+            ({"healthCheck": {"command": ["CMD", "true"], "interval": 1}}, "interval must be between 5 and 300, not 1"),
+            (
+                {"portMappings": [{"containerPort": 8000, "hostPort": 80}]},
+                "host ports and container ports .* must match",
+            ),
+            ({"portMappings": [{"containerPort": 0}]}, "0 is not between 1 and 65535"),
+            (
+                {"portMappings": [{"containerPort": 80, "name": "Web"}]},
+                "The name of port 80 may have lowercase letters",
+            ),
+            (
+                {"portMappings": [{"containerPort": 80}, {"containerPort": 80}]},
+                "The container port 80/tcp is mapped twice",
+            ),
             ({"logConfiguration": {"logDriver": "splunk"}}, "The log driver splunk is not supported"),
             ({"logConfiguration": {"logDriver": "awslogs", "options": {}}}, "Log driver awslogs requires options"),
         ],
@@ -447,3 +465,69 @@ def test_a_pushed_tag_is_pulled_anew(fargate: Deployment) -> None:
     assert fargate.run(image=image)[1] == ["old"]
     push(fargate.sandbox, "moving", {"job.py": b"print('new')\n"}, "latest")
     assert fargate.run(image=image)[1] == ["new"]
+
+
+class TestListening:
+    SERVER = """
+import http.server, os
+class Answer(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(os.environ["NAME"].encode())
+server = http.server.HTTPServer(("{host}", 8000), Answer)
+print(server.server_address[0], flush=True)
+server.handle_request()
+"""
+    ASK = "import os, urllib.request as u; print(u.urlopen('http://localhost:8000').read().decode(), flush=True)"
+
+    def test_two_tasks_listen_on_one_port_and_each_finds_its_own(self, fargate: Deployment) -> None:
+        code = f"import threading\ndef ask():\n    {self.ASK}\nthreading.Timer(1, ask).start(){self.SERVER}"
+        names, where = ("one", "two"), "0.0.0.0"
+        arns = [
+            fargate.start(fargate.define(code.replace("{host}", where), environment=[{"name": "NAME", "value": name}]))
+            for name in names
+        ]
+        logs = [fargate.log(fargate.finished(arn)["taskArn"]) for arn in arns]
+        assert [log[-1] for log in logs] == list(names)
+        assert len({log[0] for log in logs}) == len(names)
+        assert all(log[0].startswith("127.") and log[0] != "127.0.0.1" for log in logs)
+
+    def test_servers_of_asyncio_listen_there_too(self, fargate: Deployment) -> None:
+        code = """
+import asyncio, os
+async def main():
+    for host in (None, "0.0.0.0", "localhost", "::"):
+        server = await asyncio.start_server(lambda *_: None, host, 9000)
+        print({name.removeprefix("::ffff:") for name, *_ in [s.getsockname() for s in server.sockets]} ==
+              {os.environ["RAGONOTEBOOKS_TASK_ADDRESS"]})
+        server.close()
+        await server.wait_closed()
+asyncio.run(main())
+"""
+        assert fargate.run(code)[1] == ["True"] * 4
+
+
+class TestHealth:
+    def status(self, fargate: Deployment, code: str) -> str:
+        check = {"command": ["CMD", "python", "-c", code], "interval": 5, "retries": 1}
+        arn = fargate.start(fargate.define(SLEEP, healthCheck=check, stopTimeout=2))
+        eventually(lambda: fargate.task(arn)["healthStatus"] != "UNKNOWN")
+        task = fargate.task(arn)
+        assert task["lastStatus"] == "RUNNING"
+        assert task["containers"][0]["healthStatus"] == task["healthStatus"]
+        fargate.client("ecs").stop_task(cluster="fargate", task=arn)
+        return str(task["healthStatus"])
+
+    def test_a_check_that_ends_well_is_healthy(self, fargate: Deployment) -> None:
+        assert self.status(fargate, "import os; os.environ['ECS_CONTAINER_METADATA_URI_V4']") == "HEALTHY"
+
+    def test_one_that_fails_is_not(self, fargate: Deployment) -> None:
+        assert self.status(fargate, "raise SystemExit(1)") == "UNHEALTHY"
+
+    def test_what_the_definition_leaves_out_is_filled_in(self, fargate: Deployment) -> None:
+        arn = fargate.define("pass", healthCheck={"command": ["CMD", "true"]}, portMappings=[{"containerPort": 80}])
+        described = fargate.client("ecs").describe_task_definition(taskDefinition=arn)["taskDefinition"]
+        [container] = described["containerDefinitions"]
+        assert container["healthCheck"] == {"command": ["CMD", "true"], "interval": 30, "timeout": 5, "retries": 3}
+        assert container["portMappings"] == [{"containerPort": 80, "hostPort": 80, "protocol": "tcp"}]

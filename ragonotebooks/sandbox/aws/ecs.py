@@ -18,7 +18,7 @@ from ragonotebooks.sandbox.aws.ecs_endpoints import Endpoints
 from ragonotebooks.sandbox.aws.ecs_life import Life
 from ragonotebooks.sandbox.aws.ecs_model import Task, make_task, now
 from ragonotebooks.sandbox.aws.ecs_request import check_run, make_interface
-from ragonotebooks.sandbox.aws.fargate import check_definition
+from ragonotebooks.sandbox.aws.fargate import check_definition, completed
 from ragonotebooks.sandbox.context import Context
 from ragonotebooks.sandbox.local import Local
 from ragonotebooks.sandbox.parts.task import ImageStore
@@ -145,7 +145,7 @@ def _register(self: Response) -> ActionResult:
             request[name] = f"arn:aws:iam::{account}:role/{role}"
     definition: Any = self.ecs_backend.register_task_definition(
         request["family"],
-        request["containerDefinitions"],
+        [completed(container) for container in request["containerDefinitions"]],
         network_mode=request["networkMode"],
         tags=request.get("tags"),
         requires_compatibilities=request["requiresCompatibilities"],

@@ -8,6 +8,7 @@ import time
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import count
 from typing import Any, Final
 
@@ -15,12 +16,21 @@ from moto.ec2.models import ec2_backends
 
 from ragonotebooks.sandbox.aws.ecs_agent import Agent, StartFailure
 from ragonotebooks.sandbox.aws.ecs_endpoints import Endpoints
+from ragonotebooks.sandbox.aws.ecs_health import HealthCheck, Monitor, passes, read_health_check
 from ragonotebooks.sandbox.aws.ecs_model import Container, Task, now
 from ragonotebooks.sandbox.aws.logs import Event, LogDelivery
 from ragonotebooks.sandbox.client import environment
 from ragonotebooks.sandbox.context import Context, Place
 from ragonotebooks.sandbox.parts import inside
-from ragonotebooks.sandbox.parts.task import CannotStart, ImageStore, TaskProcess, Unpacked, bare_python, program_of
+from ragonotebooks.sandbox.parts.task import (
+    CannotStart,
+    ImageStore,
+    Program,
+    TaskProcess,
+    Unpacked,
+    bare_python,
+    program_of,
+)
 
 _STOP_TIMEOUT: Final = 30  # seconds; Amazon ECS developer guide, stopTimeout, read 2026-11
 _NOT_FOR_TASKS: Final = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "RAGONOTEBOOKS_SANDBOX")
@@ -114,31 +124,43 @@ class Life:
         return image
 
     def _run(self, part: _Part, image: Unpacked) -> None:
-        override = self._task.override(part.container.name)
-        described, arn, context = part.described, self._task.task_arn, self._context
-        command = override.get("command") or described.get("command")
-        variables = self._environment(part, override.get("environment") or [])
+        variables = self._environment(part)
+        command = self._task.override(part.container.name).get("command") or part.described.get("command")
         try:
-            program = program_of(
-                image,
-                bare_python(context.folder),
-                variables,
-                described.get("entryPoint"),
-                command,
-                described.get("workingDirectory"),
-            )
-            part.process = TaskProcess(
-                program, arn, context.callers, context.watcher, wants_output=part.put is not None
-            )
+            program = self._program(part, image, variables, part.described.get("entryPoint"), command)
+            part.process = self._process(program, wants_output=part.put is not None)
         except CannotStart as error:
             prefix = "CannotStartContainerError: ResourceInitializationError: unable to create new container"
             part.container.reason = f"{prefix}: {error}"
             raise StartFailure(part.container.reason) from error
         part.container.runtime_id = f"{self._task.id}-{part.process.pid}"
-        threading.Thread(target=self._watch, args=(part, part.process), name=f"watch {arn}", daemon=True).start()
+        name = f"watch {self._task.id}"
+        threading.Thread(target=self._watch, args=(part, part.process), name=name, daemon=True).start()
+        if check := read_health_check(part.described):
+            self._monitor(part, check, lambda: self._process(self._program(part, image, variables, check.words, None)))
 
-    def _environment(self, part: _Part, overrides: list[dict[str, str]]) -> dict[str, str]:
+    def _monitor(self, part: _Part, check: HealthCheck, start: Callable[[], TaskProcess]) -> None:
+        show = partial(self._show_health, part.container)
+        Monitor(check, lambda: passes(start, check.timeout), part.ended, show).start()
+
+    def _program(
+        self,
+        part: _Part,
+        image: Unpacked,
+        variables: dict[str, str],
+        entrypoint: list[str] | None,
+        command: list[str] | None,
+    ) -> Program:
+        python, folder = bare_python(self._context.folder), part.described.get("workingDirectory")
+        return program_of(image, python, variables, entrypoint, command, folder)
+
+    def _process(self, program: Program, *, wants_output: bool = False) -> TaskProcess:
+        context = self._context
+        return TaskProcess(program, self._task.task_arn, context.callers, context.watcher, wants_output=wants_output)
+
+    def _environment(self, part: _Part) -> dict[str, str]:
         """All variables of a container but those of its image."""
+        overrides = self._task.override(part.container.name).get("environment") or []
         scratch = self._folder / part.container.name
         scratch.mkdir(parents=True)
         sandbox = environment(self._context.state, self._task.region)
@@ -167,6 +189,12 @@ class Life:
         part.ended.set()
         if part.container.essential:
             self.stop("EssentialContainerExited", "Essential container in task exited")
+
+    def _show_health(self, container: Container, status: str) -> None:
+        with self._context.changed:
+            container.health_status = status
+            self._task.version += 1
+            self._context.changed.notify_all()
 
     def _end_processes(self) -> None:
         """Ask all programs to end, and end those that do not in their time."""

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from ragonotebooks.sandbox.aws.ecs_health import read_health_check
+
 Tags = list[dict[str, str]]
 
 
@@ -65,7 +67,6 @@ class Task:
     execution_stopped_at: datetime | None = None
     stopped_at: datetime | None = None
     version: int = 1
-    health_status: str = "UNKNOWN"
     enable_execute_command: bool = False
     platform_version: str = "1.4.0"
     platform_family: str = "Linux"
@@ -111,6 +112,14 @@ class Task:
         """The ARN of the role that pulls, reads secrets and writes logs for the task."""
         role: str | None = self.overrides.get("executionRoleArn") or self.definition.execution_role_arn
         return role
+
+    @property
+    def health_status(self) -> str:
+        """The worst of its essential containers' that have a health check."""
+        described = self.definition.container_definitions
+        pairs = zip(self.containers, described, strict=True)
+        states = {one.health_status for one, says in pairs if one.essential and read_health_check(says)}
+        return next((state for state in ("UNHEALTHY", "UNKNOWN", "HEALTHY") if state in states), "UNKNOWN")
 
     @property
     def has_stopped(self) -> bool:

@@ -1,7 +1,7 @@
 """What Fargate accepts: the rules for a task definition, each with the message that ECS gives, and what the sandbox does not run.
 
 Source: Amazon ECS developer guide, "Task definition parameters for Fargate" and "Task definition differences for Fargate", read
-2026-11. Accepted but not enforced: the sizes, `user`, `ulimits`, `linuxParameters`, `readonlyRootFilesystem`, `portMappings`.
+2026-11. Accepted but not enforced: the sizes, `user`, `ulimits`, `linuxParameters`, `readonlyRootFilesystem`.
 """
 
 import re
@@ -11,6 +11,7 @@ from typing import Any, Final
 from moto.ecs.exceptions import EcsClientException
 
 from ragonotebooks.images import host_architecture
+from ragonotebooks.sandbox.aws.ecs_health import read_health_check
 
 Parameters = Mapping[str, Any]
 
@@ -29,7 +30,6 @@ _UNSUPPORTED_IN_CONTAINER: Final = (
     "dependsOn",
     "environmentFiles",
     "firelensConfiguration",
-    "healthCheck",
     "mountPoints",
     "repositoryCredentials",
     "restartPolicy",
@@ -38,6 +38,10 @@ _UNSUPPORTED_IN_CONTAINER: Final = (
 _LOG_OPTIONS: Final = ("awslogs-region", "awslogs-group", "awslogs-stream-prefix")
 _OTHER_LOG_OPTIONS: Final = ("awslogs-create-group", "mode", "max-buffer-size")
 _PRIVATE_REGISTRY: Final = re.compile(r"\d{12}\.dkr\.ecr\.[a-z0-9-]+\.amazonaws\.com/")
+_PORT_NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
+_LAST_PORT: Final = 65535
+_PROTOCOLS: Final = ("tcp", "udp")
+_APP_PROTOCOLS: Final = ("http", "http2", "grpc")
 _ARCHITECTURES: Final = {"amd64": "X86_64", "arm64": "ARM64"}
 
 
@@ -60,7 +64,19 @@ def check_definition(parameters: Parameters) -> tuple[str, str]:
     _check_platform(parameters.get("runtimePlatform") or {})
     for container in containers:
         _check_container(container, parameters.get("executionRoleArn"))
+    _check_ports([mapping for container in containers for mapping in container.get("portMappings") or []])
     return size
+
+
+def completed(container: Parameters) -> dict[str, Any]:
+    """Return a container definition with what Fargate adds to its port mappings and its health check."""
+    ports = [
+        {"protocol": "tcp", **mapping, "hostPort": mapping["containerPort"]}
+        for mapping in container.get("portMappings") or []
+    ]
+    given = container.get("healthCheck")
+    check = {"healthCheck": {"interval": 30, "timeout": 5, "retries": 3, **given}} if given else {}
+    return {**container, "portMappings": ports, **check}
 
 
 def _size(parameters: Parameters) -> tuple[str, str]:
@@ -98,6 +114,7 @@ def _check_platform(platform: Parameters) -> None:
 def _check_container(container: Parameters, execution_role: str | None) -> None:
     name = container.get("name")
     _refuse(f"container {name}", _UNSUPPORTED_IN_CONTAINER, container)
+    read_health_check(dict(container))
     reasons = {
         "ECR images": _PRIVATE_REGISTRY.match(container.get("image", "")),
         "log driver awslogs": container.get("logConfiguration"),
@@ -110,6 +127,41 @@ def _check_container(container: Parameters, execution_role: str | None) -> None:
             )
     if log := container.get("logConfiguration"):
         _check_log(log)
+
+
+def _check_ports(mappings: list[Parameters]) -> None:
+    taken: set[object] = set()
+    for mapping in mappings:
+        _check_port(mapping)
+        port, name = (mapping["containerPort"], mapping.get("protocol", "tcp")), mapping.get("name")
+        if port in taken:
+            raise EcsClientException(
+                f"The container port {port[0]}/{port[1]} is mapped twice; a task's containers share its ports."
+            )
+        if name in taken:
+            raise EcsClientException(
+                f"The port mapping name {name} is used twice; it must be unique in a task definition."
+            )
+        taken |= {port, name} if name else {port}
+
+
+def _check_port(mapping: Parameters) -> None:
+    _refuse("portMappings", ("containerPortRange",), mapping)
+    port = mapping.get("containerPort")
+    if not isinstance(port, int) or not 1 <= port <= _LAST_PORT:
+        raise EcsClientException(f"Invalid setting for container port: {port} is not between 1 and {_LAST_PORT}.")
+    if mapping.get("hostPort", port) not in (0, port):
+        raise EcsClientException(
+            "When networkMode=awsvpc, the host ports and container ports in port mappings must match."
+        )
+    if mapping.get("protocol", "tcp") not in _PROTOCOLS:
+        raise EcsClientException(f"The protocol of port {port} must be one of {', '.join(_PROTOCOLS)}.")
+    if mapping.get("appProtocol", "http") not in _APP_PROTOCOLS:
+        raise EcsClientException(f"The appProtocol of port {port} must be one of {', '.join(_APP_PROTOCOLS)}.")
+    if not _PORT_NAME.fullmatch(mapping.get("name", "port")):
+        raise EcsClientException(
+            f"The name of port {port} may have lowercase letters, digits, hyphens and underscores, and begins with no hyphen."
+        )
 
 
 def _check_log(log: Parameters) -> None:
