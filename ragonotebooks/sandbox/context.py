@@ -6,13 +6,15 @@ from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from ragonotebooks.sandbox.authority import Authority
 from ragonotebooks.sandbox.callers import Callers
 from ragonotebooks.sandbox.ledger import Ledger
 from ragonotebooks.sandbox.state import State
 from ragonotebooks.sandbox.watcher import Watcher
+
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,7 @@ class Context:
         lock: Held while a control plane answers; controllers hold it while they change what a control plane shows.
         changed: Waited on by calls that want to see a controller's result; notified after each change.
         events: Are told of every event that a controller announces, in EventBridge's form.
+        parts: Controllers that others look up, by their class.
         workers: Threads for what takes longer than a call should.
     """
 
@@ -64,6 +67,7 @@ class Context:
     lock: threading.RLock = field(default_factory=threading.RLock)
     changed: threading.Condition = field(init=False)
     events: list[Callable[[dict[str, Any]], None]] = field(default_factory=list)
+    parts: dict[type[Any], Any] = field(default_factory=dict)
     workers: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(16, thread_name_prefix="controller"))
 
     def __post_init__(self) -> None:
@@ -80,6 +84,14 @@ class Context:
         """
         for listener in self.events:
             listener({"source": source, "detail-type": kind, "resources": resources, "detail": detail})
+
+    def part(self, kind: type[_T], make: Callable[[], _T]) -> _T:
+        """Return this sandbox's controller of a kind; the first who asks has it made."""
+        with self.lock:
+            if kind not in self.parts:
+                self.parts[kind] = make()
+            part: _T = self.parts[kind]
+            return part
 
     def run(self, work: Coroutine[Any, Any, Any]) -> Any:
         """Run a coroutine on the event loop from another thread, and return its result."""
