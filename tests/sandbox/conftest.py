@@ -63,13 +63,15 @@ class ControlPlane:
 
 @pytest.fixture(scope="session")
 def control_plane() -> Iterator[ControlPlane]:
-    from ragonotebooks.sandbox.aws import guard, iam, s3
+    from ragonotebooks.sandbox.aws import ec2, guard, iam, logs_search, s3
     from ragonotebooks.sandbox.aws.identity import Operator
     from ragonotebooks.sandbox.server import create_server
 
     operator = Operator(ACCOUNT, "AKIAOPERATOR00000000", "the-secret-of-the-operator")
     s3.install()
     iam.install()
+    ec2.install()
+    logs_search.install()
     guarded = guard.guarded(operator)
     server = create_server(_serialised(guarded), host="127.0.0.1", port=0, threads=4)
     threading.Thread(target=server.run, daemon=True).start()

@@ -11,6 +11,7 @@ import pytest
 from moto import mock_aws
 from moto.core.base_backend import BackendDict
 
+from ragonotebooks.sandbox.aws import ec2 as ec2_of_the_sandbox
 from ragonotebooks.sandbox.aws.reach import reaches, service_of
 from ragonotebooks.sandbox.context import Context, Place
 from tests.sandbox.conftest import ACCOUNT, Sandbox
@@ -69,6 +70,7 @@ class Network:
 def network(monkeypatch: pytest.MonkeyPatch) -> Iterator[Network]:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "testing")
+    ec2_of_the_sandbox.install()
     with mock_aws():
         ec2 = boto3.client("ec2", region_name=REGION)
         vpc = ec2.create_vpc(CidrBlock="10.8.0.0/16")["Vpc"]["VpcId"]
@@ -76,9 +78,6 @@ def network(monkeypatch: pytest.MonkeyPatch) -> Iterator[Network]:
         filters = [{"Name": "vpc-id", "Values": [vpc]}]
         table = ec2.describe_route_tables(Filters=filters)["RouteTables"][0]["RouteTableId"]
         group = ec2.describe_security_groups(Filters=filters)["SecurityGroups"][0]["GroupId"]
-        # the rule that AWS gives a default group; without it, members do not reach each other
-        own = {"IpProtocol": "-1", "UserIdGroupPairs": [{"GroupId": group}]}
-        ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=[own])
         yield Network(ec2, vpc, subnet, table, group)
     BackendDict.reset()
 

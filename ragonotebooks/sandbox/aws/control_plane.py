@@ -61,7 +61,12 @@ def _when(context: Context, shown: list[Callable[[], Iterable[Server]]]) -> dict
 
         shown.append(elasticache.install(context).servers)
 
-    return {"elasticache": elasticache}
+    def logs() -> None:
+        from ragonotebooks.sandbox.aws import logs_search
+
+        logs_search.install()
+
+    return {"elasticache": elasticache, "logs": logs}
 
 
 def _may(context: Context, operator: Operator, login: ecr_registry.Login, action: str, resource: str) -> bool:

@@ -1,6 +1,5 @@
 """What a RunTask asks for, checked as ECS checks it, and the network interface that a task gets."""
 
-import ipaddress
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -10,11 +9,11 @@ from moto.ecs.exceptions import ClusterNotFoundException, EcsClientException, In
 
 from ragonotebooks.errors import RagonotebooksError
 from ragonotebooks.sandbox.aws import identity
+from ragonotebooks.sandbox.aws.ec2_addresses import free_address
 from ragonotebooks.sandbox.aws.ecs_agent import SERVICE
 
 _MOST_TASKS: Final = 10  # of one RunTask; Amazon ECS API reference, read 2026-11
 _FARGATE: Final = frozenset({"FARGATE", "FARGATE_SPOT"})
-_RESERVED: Final = 4  # the first addresses of a subnet are AWS's own
 _UNSUPPORTED: Final = ("enableExecuteCommand", "volumeConfigurations", "placementConstraints", "placementStrategy")
 
 
@@ -64,10 +63,7 @@ def make_interface(backend: Any, network: Network) -> Any:
         ServiceException: There is none.
     """
     ec2, subnet = ec2_backends[backend.account_id][backend.region_name], network.subnet
-    taken = {interface.private_ip_address for interface in ec2.enis.values() if interface.subnet.id == subnet.id}
-    block = ipaddress.ip_network(subnet.cidr_block)
-    addresses = (str(block[number]) for number in range(_RESERVED, block.num_addresses - 1))
-    free = next((address for address in addresses if address not in taken), None)
+    free = free_address(ec2, subnet.id)
     if free is None:
         raise EcsClientException(f"The subnet {subnet.id} has no free address.")
     interface = ec2.create_network_interface(

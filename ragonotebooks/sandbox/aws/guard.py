@@ -21,8 +21,9 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_ba
 from ragonotebooks.sandbox.aws import access, identity
 from ragonotebooks.sandbox.aws.actions import mutating
 from ragonotebooks.sandbox.aws.errors import ApiError, body_of, unauthenticated, unsupported
+from ragonotebooks.sandbox.aws.failures import FAULT, explain
 from ragonotebooks.sandbox.aws.incoming import Environ, Incoming
-from ragonotebooks.sandbox.aws.s3 import MISTAKEN
+from ragonotebooks.sandbox.aws.refused import refuses
 from ragonotebooks.sandbox.aws.signature import has_expired, is_signed_with
 from ragonotebooks.sandbox.ledger import Call, current_call
 
@@ -31,13 +32,6 @@ WSGIApp = Callable[[Environ, StartResponse], Iterable[bytes]]
 Answer = tuple[str, list[tuple[str, str]], bytes]
 
 _CODE = re.compile(rb"<Code>([^<]+)</Code>|\"__type\"\s*:\s*\"(?:[^\"]*#)?([^\"]+)\"")
-# moto answers these with the same key for everybody, or with one that it asks no proof for
-_UNSUPPORTED = {
-    ("sts", "AssumeRoleWithSAML"),
-    ("sts", "AssumeRoleWithWebIdentity"),
-    ("sts", "GetFederationToken"),
-    ("sts", "GetSessionToken"),
-}
 
 
 def guarded(operator: identity.Operator, when: dict[str, Callable[[], None]] | None = None) -> WSGIApp:
@@ -82,9 +76,10 @@ def _answer(
     except NotImplementedError:
         return _refuse(incoming, unsupported(call.service, call.action), call)
     except Exception as error:
-        print(traceback.format_exc(), file=sys.stderr)  # noqa: T201  # the daemon's log
-        what = f"{call.service}:{call.action} failed inside of the sandbox: {type(error).__name__}: {error}"
-        return _refuse(incoming, ApiError("SandboxFailure", what), call)
+        problem = explain(incoming, call, error)
+        if problem.code == FAULT:
+            print(traceback.format_exc(), file=sys.stderr)  # noqa: T201  # the daemon's log
+        return _refuse(incoming, problem, call)
 
 
 def _describe(incoming: Incoming, call: Call) -> None:
@@ -99,8 +94,7 @@ def _describe(incoming: Incoming, call: Call) -> None:
     if not _is_played(incoming.signed_for):
         raise unsupported(call.service, call.action)
     call.mutating = mutating(call.service, call.action)
-    lacking = (call.service, call.action) in _UNSUPPORTED or (call.service == "s3" and call.action in MISTAKEN)
-    if lacking or not incoming.operation:
+    if not incoming.operation or refuses(call.service, call.action):
         raise unsupported(call.service, call.action)
 
 
@@ -182,7 +176,7 @@ def _checked(incoming: Incoming, call: Call, status: str, headers: list[tuple[st
         raise unsupported(call.service, call.action)
     if number >= 500:
         text = body.decode(errors="replace")[:200]
-        raise ApiError("SandboxFailure", f"{call.service}:{call.action} failed inside of the sandbox: {text}")
+        raise ApiError(FAULT, f"{call.service}:{call.action} failed inside of the sandbox: {text}")
     found = _CODE.search(body)
     call.error = (found[1] or found[2]).decode() if found else str(number)
     return status, headers, body

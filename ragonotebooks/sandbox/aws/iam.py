@@ -1,4 +1,4 @@
-"""What moto's IAM lacks: AWS's managed policies, loaded when first asked for, and the policy simulator."""
+"""What moto's IAM lacks: AWS's managed policies, loaded when first asked for, the simulator, and policies that stay while used."""
 
 import json
 from collections.abc import Iterable
@@ -30,6 +30,18 @@ class _Backend(models.IAMBackend):
     # moto derives its addresses from the module's name
     __module__ = models.__name__
     _managed: dict[str, models.ManagedPolicy] | None
+
+    def delete_policy(self, policy_arn: str) -> None:
+        """Delete a managed policy that nobody has and that has one version."""
+        policy: Any = self.get_policy(policy_arn)
+        holders = [*self.users.values(), *self.roles.values()]
+        bounded = any(getattr(one, "permissions_boundary_arn", None) == policy_arn for one in holders)
+        if policy.attachment_count or bounded:
+            raise ApiError("DeleteConflict", "Cannot delete a policy attached to entities.", 409)
+        if len(policy.versions) > 1:
+            message = "This policy has more than one version. Before you delete a policy, you must delete its versions"
+            raise ApiError("DeleteConflict", f"{message}. The default version is deleted with the policy.", 409)
+        super().delete_policy(policy_arn)
 
     def _init_aws_policies(self) -> list[models.ManagedPolicy]:
         """None of the 1,500 policies at the start: they take 14 MB and a moment, and most sandboxes need none."""

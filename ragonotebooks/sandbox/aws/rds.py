@@ -21,7 +21,7 @@ from moto.rds import models
 from moto.rds.exceptions import RDSClientError
 from moto.rds.responses import RDSResponse
 
-from ragonotebooks.sandbox.aws import network
+from ragonotebooks.sandbox.aws import network, rds_versions
 from ragonotebooks.sandbox.callers import Address, CallerGone
 from ragonotebooks.sandbox.context import Context, Place
 from ragonotebooks.sandbox.front import WSGIApp
@@ -122,6 +122,10 @@ class Databases:
         """Let go of the lock until no instance is on its way to another state, within limits."""
         self._context.wait_until(lambda: not any(instance.status in _TRANSITIONAL for instance in instances))
 
+    def version(self) -> str:
+        """The version of Postgres that is run, such as 18.4."""
+        return self._postgres().version
+
     def servers(self) -> dict[str, Postgres]:
         """The servers by their instance's ARN."""
         return {arn: real.server for arn, real in self._real.items()}
@@ -206,6 +210,7 @@ def install(context: Context) -> Databases:
     models.DBInstance.endpoint = property(lambda instance: _endpoint(databases, instance))
     models.DBInstance.address = property(lambda instance: (_endpoint(databases, instance) or {}).get("Address"))
     models.MasterUserSecret._generate_secret_string = _managed_secret
+    rds_versions.install(databases.version)
     describe = RDSResponse.describe_db_instances
 
     def describe_when_settled(self: Any) -> Any:
@@ -240,10 +245,6 @@ def _managed_secret(secret: Any) -> str:
     return json.dumps({"username": username, "password": password})
 
 
-def _not_supported(what: str) -> RDSClientError:
-    return RDSClientError("UnsupportedOperation", f"{what} is not supported by the sandbox")
-
-
 def _backend(databases: Databases) -> type[models.RDSBackend]:
     class Backend(models.RDSBackend):
         # moto derives an API's URLs from the module that its backend is defined in
@@ -251,12 +252,13 @@ def _backend(databases: Databases) -> type[models.RDSBackend]:
 
         def create_db_instance(self, db_kwargs: dict[str, Any]) -> Any:
             if db_kwargs.get("engine") != "postgres":
-                raise _not_supported(f"rds:CreateDBInstance with engine {db_kwargs.get('engine')}")
-            version = str(db_kwargs.get("engine_version") or "18")
-            if version.split(".")[0] != "18":
+                what = f"rds:CreateDBInstance with engine {db_kwargs.get('engine')}"
+                raise RDSClientError("UnsupportedOperation", f"{what} is not supported by the sandbox")
+            asked = db_kwargs.get("engine_version")
+            if asked and not rds_versions.is_offered(asked, databases.version()):
                 raise RDSClientError(
                     "InvalidParameterCombination",
-                    f"Cannot find version {version} for postgres: the sandbox runs version 18",
+                    f"Cannot find version {asked} for postgres: the sandbox runs version {databases.version()}",
                 )
             snapshot = db_kwargs.pop("from_snapshot_arn", None)
             instance = super().create_db_instance(db_kwargs)
@@ -311,14 +313,5 @@ def _backend(databases: Databases) -> type[models.RDSBackend]:
             instance = super().delete_db_instance(db_instance_identifier, *args, **kwargs)
             databases.delete(instance)
             return instance
-
-        def create_db_instance_read_replica(self, db_kwargs: dict[str, Any]) -> Any:
-            raise _not_supported("rds:CreateDBInstanceReadReplica")
-
-        def restore_db_instance_to_point_in_time(self, *args: Any, **kwargs: Any) -> Any:
-            raise _not_supported("rds:RestoreDBInstanceToPointInTime")
-
-        def create_db_cluster(self, kwargs: dict[str, Any]) -> Any:
-            raise _not_supported("rds:CreateDBCluster")
 
     return Backend

@@ -8,6 +8,7 @@ import json
 from typing import Any, NamedTuple
 
 from moto.backends import get_backend
+from moto.core.responses import ActionResult
 from moto.iam.access_control import PermissionResult
 from moto.s3 import models
 from moto.s3.responses import S3Response
@@ -38,26 +39,6 @@ _BUCKET_ACL_ACTIONS = {
     "s3:GetBucketAcl": "READ_ACP",
 }
 _HARMLESS_ACLS = ("private", "bucket-owner-full-control")
-#: Operations that moto would take for another one of the same path and method.
-MISTAKEN = frozenset(
-    f"{verb}Bucket{what}Configuration{plural}"
-    for what in ("Analytics", "IntelligentTiering", "Metrics", "MetadataTable", "Metadata")
-    for verb, plural in (("Get", ""), ("Put", ""), ("Delete", ""), ("List", "s"), ("Create", ""))
-) | {
-    "CreateSession",
-    "DeleteBucketInventoryConfiguration",
-    "GetBucketAbac",
-    "GetBucketRequestPayment",
-    "GetObjectTorrent",
-    "ListDirectoryBuckets",
-    "PutBucketAbac",
-    "PutBucketRequestPayment",
-    "RenameObject",
-    "UpdateBucketMetadataInventoryTableConfiguration",
-    "UpdateBucketMetadataJournalTableConfiguration",
-    "UpdateObjectEncryption",
-    "WriteGetObjectResponse",
-}
 
 
 class Block(NamedTuple):
@@ -78,6 +59,7 @@ def install() -> None:
     responses: Any = S3Response
     responses._acl_from_headers = _refusing_public(responses._acl_from_headers)
     responses._acl_from_body = _refusing_public(responses._acl_from_body)
+    responses._bucket_response_get = _telling_who_pays(responses._bucket_response_get)
 
 
 def bucket_of(arn: str, account: str) -> models.FakeBucket | None:
@@ -171,6 +153,19 @@ def _refusing_public(read_acl: Any) -> Any:
         return acl
 
     return read
+
+
+def _telling_who_pays(answer: Any) -> Any:
+    """Answer GetBucketRequestPayment, which moto takes for a list of objects; requester pays is not supported."""
+
+    def get(response: S3Response, bucket_name: str, query: dict[str, Any]) -> Any:
+        if "requestPayment" not in query:
+            return answer(response, bucket_name, query)
+        response.backend.get_bucket(bucket_name)
+        response.data["Action"] = "GetBucketRequestPayment"
+        return response.serialized(ActionResult({"Payer": "BucketOwner"}))
+
+    return get
 
 
 class _Backend(models.S3Backend):
