@@ -6,6 +6,7 @@ import pwd
 import shutil
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -16,6 +17,7 @@ from ragonotebooks.sandbox.watcher import Watcher
 
 _START_LIMIT: Final = 20.0
 _STOP_LIMIT: Final = 10.0
+_RESTART_PAUSE: Final = 0.2
 
 
 class Server:
@@ -32,6 +34,7 @@ class Server:
         self._name = name
         self._watcher = watcher
         self._process: subprocess.Popen[bytes] | None = None
+        self._turn = threading.RLock()  # one starts or stops it at a time
         self.folder = folder
         self.socket = folder / socket
         self.log = folder / f"{name.lower()}.log"
@@ -54,18 +57,32 @@ class Server:
         """
         raise NotImplementedError
 
+    def keep(self) -> None:
+        """Start the server again whenever it ends by itself, until it is stopped."""
+
+        def go() -> None:
+            while self._process:
+                self.wait()
+                time.sleep(_RESTART_PAUSE)
+                with self._turn:
+                    if self.crashed:
+                        self.start()
+
+        threading.Thread(target=go, name=f"keep {self.folder.name}", daemon=True).start()
+
     def stop(self) -> None:
         """Shut the server down; its data stays."""
-        if self._process is None:
-            return
-        process, self._process = self._process, None
-        process.send_signal(signal.SIGINT)
-        try:
-            process.wait(timeout=_STOP_LIMIT)
-        except subprocess.TimeoutExpired:
-            process.send_signal(signal.SIGQUIT)
-            process.wait()
-        self._watcher.remove(process.pid)
+        with self._turn:
+            if self._process is None:
+                return
+            process, self._process = self._process, None
+            process.send_signal(signal.SIGINT)
+            try:
+                process.wait(timeout=_STOP_LIMIT)
+            except subprocess.TimeoutExpired:
+                process.send_signal(signal.SIGQUIT)
+                process.wait()
+            self._watcher.remove(process.pid)
 
     def remove(self) -> None:
         """Shut the server down and delete its files."""
