@@ -35,6 +35,9 @@ class Artifacts(Protocol):
     def write(self, key: str, data: bytes) -> str | None:
         """Write or overwrite; the version that was made, None where versions are not kept."""
 
+    def reach(self) -> None:
+        """Raises when the store cannot be reached; cheap enough to be asked all day."""
+
 
 class MissingArtifactError(InputError):
     """There is no artifact of that key."""
@@ -60,8 +63,11 @@ class S3Artifacts:
 
     def __init__(self, bucket: str, prefix: str = "") -> None:
         import boto3  # 0.2 s that a job without a bucket does not pay
+        from botocore.config import Config
 
-        self._s3 = boto3.client("s3")
+        # the defaults wait for a minute, five times
+        patience = Config(connect_timeout=5, read_timeout=30, retries={"mode": "standard"})
+        self._s3 = boto3.client("s3", config=patience)
         self._bucket = bucket
         self._root = f"{prefix.strip('/')}/" if prefix.strip("/") else ""
 
@@ -82,6 +88,10 @@ class S3Artifacts:
             answer = self._s3.put_object(Bucket=self._bucket, Key=self._root + key, Body=data, ContentType=kind)
         version: str | None = answer.get("VersionId")
         return version
+
+    def reach(self) -> None:
+        with self._explained(""):
+            self._s3.list_objects_v2(Bucket=self._bucket, Prefix=self._root, MaxKeys=1)
 
     @contextmanager
     def _explained(self, key: str) -> Iterator[None]:
@@ -122,3 +132,7 @@ class FolderArtifacts:
         new = path.with_name(f".{path.name}.new")
         new.write_bytes(data)
         new.replace(path)  # a reader sees the old bytes or the new ones, never half of them
+
+    def reach(self) -> None:
+        if not self._folder.is_dir():
+            raise InputError(f"The folder {self._folder.as_uri()} that ARTIFACTS names does not exist.")

@@ -6,6 +6,7 @@ written; the rows are one transaction, and the manifest comes last, so it only e
 """
 
 import hashlib
+import json
 import os
 import secrets
 from collections.abc import Mapping
@@ -41,10 +42,32 @@ def recipe() -> str:
     return f"{model}, passages of {chunks.WORDS} words overlapping by {chunks.OVERLAP}"
 
 
-def index(store: Store, artifacts: Artifacts, image: str | None = None) -> dict[str, Any]:
+def run(environment: Mapping[str, str], name: str = "") -> dict[str, Any]:
+    """Run the job and return its manifest; a run whose `name` is known to have been done is not done again."""
+    database, url = settings.database(environment), settings.artifacts(environment)
+    image, artifacts = settings.image_digest(environment), open_artifacts(url)
+    with connect(database) as store:
+        store.lock()
+        if name and (done := _done(artifacts, name)):
+            return done
+        manifest = index(store, artifacts, image, name)
+    # after the commit: a manifest never tells of rows that are not there
+    for key in (manifest_key(manifest["run"]), LATEST):
+        artifacts.write(key, to_json(manifest))
+    logs.info("indexed", run=manifest["run"], **manifest["counts"])
+    return manifest
+
+
+def manifest_key(run: str) -> str:
+    """Where the manifest of a run lies."""
+    return f"{RUNS}{run}/manifest.json"
+
+
+def index(store: Store, artifacts: Artifacts, image: str | None = None, name: str = "") -> dict[str, Any]:
     """Bring the index up to date with the corpus and return the manifest of this run.
 
-    `image` is the digest of the image that runs. Raises InputError when the corpus is empty or a paper unreadable.
+    `image` is the digest of the image that runs; a run without a `name` is named by its time. Raises InputError when
+    the corpus is empty or a paper unreadable.
     """
     started = datetime.now(UTC)
     store.require_schema()
@@ -53,7 +76,7 @@ def index(store: Store, artifacts: Artifacts, image: str | None = None) -> dict[
     removed = store.keep_only(corpus.objects)
     _embed(store, corpus.changed)
     manifest = {
-        "run": f"{started:%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}",
+        "run": name or f"{started:%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}",
         "started": started.isoformat(timespec="milliseconds"),
         "image": image,
         "model": {"name": embeddings.MODEL, "version": embeddings.model_version(), "dimension": embeddings.DIMENSION},
@@ -116,15 +139,16 @@ def _write_if_new(artifacts: Artifacts, key: str, data: bytes) -> tuple[str | No
     return artifacts.write(key, data), True
 
 
+def _done(artifacts: Artifacts, name: str) -> dict[str, Any] | None:
+    try:
+        manifest: dict[str, Any] = json.loads(artifacts.read(manifest_key(name)).data)
+    except MissingArtifactError:
+        return None
+    return manifest
+
+
 def main() -> None:
-    database, url = settings.database(os.environ), settings.artifacts(os.environ)
-    image, artifacts = settings.image_digest(os.environ), open_artifacts(url)
-    with connect(database) as store:
-        manifest = index(store, artifacts, image)
-    # after the commit: a manifest never tells of rows that are not there
-    for key in (f"{RUNS}{manifest['run']}/manifest.json", LATEST):
-        artifacts.write(key, to_json(manifest))
-    logs.info("indexed", run=manifest["run"], **manifest["counts"])
+    run(os.environ)
 
 
 if __name__ == "__main__":

@@ -1,15 +1,15 @@
-"""How every job ends: an exit code and, when it failed, one line that says why."""
+"""How every process ends: an exit code and, when it failed, one line that says why."""
 
 import os
 from collections.abc import Callable
 
-from . import logs
+from . import logs, settings
 from .errors import InputError
 
 
 def run(main: Callable[[], None]) -> int:
-    """Run a job and return its exit code: 0 when done, 2 for a wrong setting or input, 1 for anything else."""
-    logs.start(secrets=[os.environ.get("DATABASE_PASSWORD", "")])
+    """Run it and return its exit code: 0 when done, 2 for a wrong setting or input, 1 for anything else."""
+    logs.start(secrets=settings.secrets(os.environ))
     try:
         main()
     except InputError as error:

@@ -1,13 +1,19 @@
-"""Structured logs: one JSON object a line on standard output, with `time`, `level`, `event` and the event's fields."""
+"""Structured logs: one JSON object a line on standard output, with `time`, `level`, `event` and the event's fields.
+
+Inside of `about(request_id=…)` every line also tells which request or job it belongs to.
+"""
 
 import json
 import logging
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Any, TextIO
 
 _logger = logging.getLogger("workload")
+_about: ContextVar[Mapping[str, Any]] = ContextVar("about", default={})  # noqa: B039 - a mapping is never changed
 
 
 class JsonLines(logging.Formatter):
@@ -19,8 +25,8 @@ class JsonLines(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         time = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
-        line = {"time": time, "level": record.levelname.lower(), "event": record.getMessage()}
-        line |= getattr(record, "fields", {})
+        line: dict[str, Any] = {"time": time, "level": record.levelname.lower(), "event": record.getMessage()}
+        line |= {**_about.get(), **getattr(record, "fields", {})}
         if record.exc_info:
             line["traceback"] = self.formatException(record.exc_info)
         return json.dumps({name: self._hide(value) for name, value in line.items()}, ensure_ascii=False)
@@ -45,6 +51,21 @@ def start(secrets: Sequence[str] = (), stream: TextIO | None = None) -> None:
     _logger.setLevel(logging.INFO)
     # pypdf logs what is odd about a file; whether it can be read is reported once, by us
     logging.getLogger("pypdf").setLevel(logging.CRITICAL + 1)
+
+
+@contextmanager
+def about(**fields: Any) -> Iterator[None]:
+    """Add `fields` to every line that is logged inside of the block, in this thread or task."""
+    token = _about.set({**_about.get(), **fields})
+    try:
+        yield
+    finally:
+        _about.reset(token)
+
+
+def current() -> Mapping[str, Any]:
+    """The fields of the blocks of `about` that this thread or task is in."""
+    return _about.get()
 
 
 def info(event: str, **fields: Any) -> None:

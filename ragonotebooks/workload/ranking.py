@@ -8,8 +8,10 @@ from typing import TypeVar
 
 Item = TypeVar("Item", bound=Hashable)
 
+K = 60  # how slowly a rank loses weight in a fused order
 
-def fuse(orders: Iterable[Sequence[Item]], k: int = 60) -> list[tuple[Item, float]]:
+
+def fuse(orders: Iterable[Sequence[Item]], k: int = K) -> list[tuple[Item, float]]:
     """Items with their fused scores, best first: each order gives 1 / (k + rank), ranks from 1, to what it holds.
 
     Cormack, Clarke and Büttcher, "Reciprocal Rank Fusion outperforms Condorcet and individual Rank Learning Methods",

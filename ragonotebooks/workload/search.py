@@ -6,36 +6,31 @@ term by its letters, and nobody knows beforehand which of the two will be asked.
 
 import os
 import sys
-from dataclasses import dataclass
+from functools import lru_cache
 
 from . import job, logs, settings
-from .chunks import Passage
-from .embeddings import embed
+from .embeddings import Vectors, embed
 from .errors import InputError
-from .ranking import fuse
-from .store import Store, connect
-
-
-@dataclass(frozen=True)
-class Hit:
-    """A passage and its score: reciprocal ranks by meaning and by words, added up (0.033 is the most)."""
-
-    passage: Passage
-    score: float
+from .store import Hit, Store, connect
 
 
 def search(store: Store, question: str, top: int = 5) -> list[Hit]:
-    """The `top` passages for a question, best first. Raises InputError when the question is blank."""
-    if not question.strip():
-        raise InputError('There is no question: run python -m workload.search "your question".')
-    store.require_schema()
-    by_meaning, by_words = store.nearest(embed([question])[0]), store.matching(question)
-    return [Hit(passage, score) for passage, score in fuse([by_meaning, by_words])[:top]]
+    """The `top` passages for a question that is not blank, best first."""
+    return store.search(_vector(question), question, top)
+
+
+@lru_cache(10_000)  # 10 MB of vectors: people ask the same things
+def _vector(question: str) -> Vectors:
+    vector: Vectors = embed([question])[0]
+    return vector
 
 
 def main() -> None:
     question = " ".join(sys.argv[1:])
+    if not question.strip():
+        raise InputError('There is no question: run python -m workload.search "your question".')
     with connect(settings.database(os.environ)) as store:
+        store.require_schema()
         hits = search(store, question)
     for rank, hit in enumerate(hits, start=1):
         found = hit.passage

@@ -11,20 +11,46 @@ from typing import Any, LiteralString
 
 import numpy as np
 import psycopg
+from psycopg.rows import dict_row
 
 from .chunks import Passage
 from .embeddings import DIMENSION, Vectors
 from .errors import InputError
+from .ranking import K
 from .records import Paper
 from .settings import Database
 
 CONNECT_SECONDS = 10  # a security group drops packets silently; libpq would wait for minutes
-CANDIDATES = 40  # an HNSW scan visits 40 candidates (hnsw.ef_search's default) and returns no more
+CANDIDATES = 40  # how many passages each of the two orders of a search holds
+VISITED = 100  # hnsw.ef_search: the default of 40 misses too many of 100 000 passages
 
 _LOCK = 5_706_117_338  # any number that only this application uses
 _MIGRATIONS = {int(path.name[:4]): path for path in sorted((Path(__file__).parent / "schema").glob("*.sql"))}
 _PASSAGE: LiteralString = "paper_id, position, text, title, authors, year, venue"
 _JOINED: LiteralString = "passages JOIN papers ON papers.id = passages.paper_id"
+
+# plainto_tsquery asks for all words; a question is answered by passages that hold some of them. Of equal scores, the
+# passage that is nearer in meaning comes first, as in ranking.fuse.
+_SEARCH: LiteralString = f"""
+WITH by_meaning AS (
+    SELECT paper_id, position, row_number() OVER (ORDER BY distance) AS rank
+    FROM (SELECT paper_id, position, embedding <=> %(vector)s::vector AS distance
+          FROM passages ORDER BY distance LIMIT %(candidates)s) AS near
+), by_words AS (
+    SELECT paper_id, position, row_number() OVER (ORDER BY density DESC, paper_id, position) AS rank
+    FROM (SELECT paper_id, position, ts_rank_cd(words, query) AS density
+          FROM passages, CAST(replace(CAST(plainto_tsquery('english', %(words)s) AS text), '&', '|') AS tsquery) AS query
+          WHERE words @@ query ORDER BY density DESC, paper_id, position LIMIT %(candidates)s) AS dense
+), fused AS (
+    SELECT paper_id, position, by_meaning.rank AS near, by_words.rank AS dense,
+        coalesce(1 / (%(k)s + by_meaning.rank)::float8, 0) + coalesce(1 / (%(k)s + by_words.rank)::float8, 0) AS score
+    FROM by_meaning FULL JOIN by_words USING (paper_id, position)
+    ORDER BY score DESC, near, dense LIMIT %(top)s
+)
+SELECT {_PASSAGE}, score
+FROM fused JOIN passages USING (paper_id, position) JOIN papers ON papers.id = paper_id
+ORDER BY score DESC, near, dense
+"""
 
 
 @dataclass(frozen=True)
@@ -36,10 +62,24 @@ class Source:
     recipe: str
 
 
+@dataclass(frozen=True)
+class Hit:
+    """A passage and its score: reciprocal ranks by meaning and by words, added up (0.033 is the most)."""
+
+    passage: Passage
+    score: float
+
+
 @contextmanager
 def connect(database: Database) -> Iterator["Store"]:
     """A store on the database, in one transaction. Raises psycopg.OperationalError when it cannot be reached."""
-    with psycopg.connect(
+    with open_connection(database) as connection:
+        yield Store(connection)
+
+
+def open_connection(database: Database, options: str = "", autocommit: bool = False) -> psycopg.Connection:
+    """A connection to the database; `options` are more settings of the session, as `-c name=value`."""
+    return psycopg.connect(
         host=database.host,
         port=database.port,
         dbname=database.name,
@@ -47,9 +87,10 @@ def connect(database: Database) -> Iterator["Store"]:
         password=database.password,
         sslmode=database.sslmode,
         connect_timeout=CONNECT_SECONDS,
+        options=f"-c hnsw.ef_search={VISITED} {options}",
         application_name="ragonometrics",
-    ) as connection:
-        yield Store(connection)
+        autocommit=autocommit,
+    )
 
 
 class Store:
@@ -130,23 +171,37 @@ class Store:
         matrix = np.array(vectors, np.float32).reshape(len(rows), DIMENSION)
         return [_passage(row[:-1]) for row in rows], matrix
 
-    def nearest(self, vector: Vectors, limit: int = CANDIDATES) -> list[Passage]:
-        """The passages whose vectors have the smallest cosine distance to `vector`, nearest first."""
-        rows = self._connection.execute(
-            f"SELECT {_PASSAGE} FROM {_JOINED} ORDER BY embedding <=> %s::vector LIMIT %s", [_vector(vector), limit]
-        )
-        return [_passage(row) for row in rows]
+    def search(self, vector: Vectors, words: str, top: int) -> list[Hit]:
+        """The `top` passages for a question, given as its vector and its words, best first.
 
-    def matching(self, words: str, limit: int = CANDIDATES) -> list[Passage]:
-        """The passages that share words with `words` (any of them, stemmed), the densest first."""
-        # plainto_tsquery asks for all words; a question is answered by passages that hold some of them
+        Two orders are fused: the smallest cosine distance to `vector`, and the densest in `words` (any of them,
+        stemmed). One statement does it all, since every round trip to the database costs a query's time.
+        """
+        values = {"vector": _vector(vector), "words": words, "candidates": CANDIDATES, "k": K, "top": top}
+        rows = self._connection.execute(_SEARCH, values)
+        return [Hit(_passage(row[:-1]), row[-1]) for row in rows]
+
+    def nearest(self, vector: Vectors, top: int) -> list[str]:
+        """The ids of the passages with the smallest cosine distance to `vector`, nearest first."""
         rows = self._connection.execute(
-            f"SELECT {_PASSAGE} FROM {_JOINED}, "
-            "CAST(replace(CAST(plainto_tsquery('english', %s) AS text), '&', '|') AS tsquery) AS query "
-            "WHERE words @@ query ORDER BY ts_rank_cd(words, query) DESC, paper_id, position LIMIT %s",
-            [words, limit],
+            "SELECT paper_id || '#' || position FROM passages ORDER BY embedding <=> %s::vector LIMIT %s",
+            [_vector(vector), top],
         )
-        return [_passage(row) for row in rows]
+        return [passage for (passage,) in rows]
+
+    def without_index(self) -> None:
+        """Until this transaction ends, compare every vector: exact, and the slower the more there are."""
+        self._connection.execute("SET LOCAL enable_indexscan = off")
+
+    def papers(self, limit: int | None, after: str = "") -> list[dict[str, Any]]:
+        """Indexed papers whose ids come after `after`, in order of id, each with its number of passages."""
+        with self._connection.cursor(row_factory=dict_row) as cursor:
+            return cursor.execute(
+                "SELECT id, title, authors, year, venue, jel, doi, indexed_at, "
+                "(SELECT count(*) FROM passages WHERE paper_id = id) AS passages "
+                "FROM papers WHERE id > %s ORDER BY id LIMIT %s",
+                [after, limit],
+            ).fetchall()
 
     def counts(self) -> dict[str, int]:
         """How many papers and passages are indexed."""

@@ -22,6 +22,7 @@ from moto import mock_aws
 from ragonotebooks.workload.artifacts import FolderArtifacts
 from ragonotebooks.workload.settings import Database
 from ragonotebooks.workload.store import connect
+from tests.workload.valkey import Valkey
 
 # how long an example takes says nothing on a busy machine
 hypothesis.settings.register_profile("workload", deadline=None)
@@ -210,3 +211,23 @@ def environment(database: Database, corpus: Corpus) -> dict[str, str]:
         "DATABASE_PASSWORD": database.password,
         "ARTIFACTS": corpus.url,
     }
+
+
+@pytest.fixture(scope="session")
+def valkey() -> Iterator[Valkey]:
+    with tempfile.TemporaryDirectory(prefix="ragv-") as folder:
+        server = Valkey(Path(folder))
+        server.start()
+        yield server
+        server.stop()
+
+
+API_KEY = "a-key-for-the-api"
+
+
+@pytest.fixture
+def service(environment: dict[str, str], valkey: Valkey, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """What a task definition gives to the API and to the worker; the queue is empty."""
+    valkey.client().flushall()
+    monkeypatch.setenv("SSL_CERT_FILE", str(valkey.ca))  # OpenSSL reads it in this process, too
+    return environment | valkey.environment() | {"API_KEY": API_KEY}
