@@ -1,5 +1,6 @@
 """`check`: a claim, what is, what should be. The record in the cell's output is the evidence that reports are made of."""
 
+from collections.abc import Mapping, Set
 from typing import Any
 
 from IPython.display import publish_display_data
@@ -28,12 +29,39 @@ def check(claim: str, actual: Any, expected: Any = True) -> None:
         CheckFailed: The two differ.
     """
     passed = bool(actual == expected)
-    record: dict[str, Any] = {"claim": claim, "passed": passed, "expected": _short(expected), "actual": _short(actual)}
+    said, meant = _texts(actual, expected)
+    record: dict[str, Any] = {"claim": claim, "passed": passed, "expected": meant, "actual": said}
     publish_display_data({"text/plain": f"{'✓' if passed else '✗'} {claim}", CHECK_MIME: record})  # type: ignore[no-untyped-call]
     if not passed:
         raise CheckFailed(claim, record["actual"], record["expected"])
 
 
-def _short(value: Any) -> str:
-    text = repr(value)
+def _texts(actual: Any, expected: Any) -> tuple[str, str]:
+    """Both in short; of long sets or mappings only what the other one lacks, so that the difference is never cut off."""
+    here, there = _items(actual), _items(expected)
+    if not (here and there):
+        return _short(repr(actual)), _short(repr(expected))
+    if max(len(_braced(here)), len(_braced(there))) > _LONGEST_VALUE and actual != expected:
+        here, there = (
+            ["…", *(one for one in here if one not in there)],
+            ["…", *(one for one in there if one not in here)],
+        )
+    return _short(_braced(here)), _short(_braced(there))
+
+
+def _items(value: Any) -> list[str]:
+    """The items of a set or mapping; those of a set in one order, since its own changes from run to run."""
+    match value:
+        case Mapping():
+            return [f"{key!r}: {one!r}" for key, one in value.items()]
+        case Set():
+            return sorted(map(repr, value))
+    return []
+
+
+def _braced(items: list[str]) -> str:
+    return f"{{{', '.join(items)}}}"
+
+
+def _short(text: str) -> str:
     return text if len(text) <= _LONGEST_VALUE else f"{text[: _LONGEST_VALUE - 1]}…"

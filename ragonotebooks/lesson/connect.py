@@ -64,7 +64,7 @@ def connect(
 
     In the sandbox the lessons in `needs` are run first when they have not passed yet. In a real account nothing is changed:
     they are verified, and what is missing is named with the command that brings it. Clients that were made before keep
-    the cloud that they were made for.
+    the cloud that they were made for. When it fails, the kernel stays with the cloud that it had.
 
     Args:
         cloud: "aws".
@@ -82,18 +82,33 @@ def connect(
     if target not in ("sandbox", "cloud"):
         raise UsageError(f"target is 'sandbox' or 'cloud', not {target!r}")
     known_region(region)
-    _restore_environment()
-    if target == "sandbox":
-        _enter_sandbox(region)
-    else:
-        os.environ |= {"AWS_REGION": region, "AWS_DEFAULT_REGION": region}
-    _forget_clients()
-    account, identity = _who_am_i(target)
+    account, identity = _enter(target, region)
     lab = Lab(cloud, target, region, name, account, identity, project.ROOT)
     for need in needs:
         _bring_up(f"{cloud}/{need}", lab)
     print(f"{target} · account {account} · {region} · deployment {name}")  # noqa: T201 - what a cell shows
     return lab
+
+
+def _enter(target: str, region: str) -> tuple[str, str]:
+    """Switch to the target and return the account and the caller there."""
+    global _before
+    environment, before = dict(os.environ), _before
+    try:
+        _restore_environment()
+        if target == "sandbox":
+            _enter_sandbox(region)
+        else:
+            _change_environment({"AWS_REGION": region, "AWS_DEFAULT_REGION": region}, ())
+        _forget_clients()
+        return _who_am_i(target)
+    except BaseException:
+        # a refused switch must not leave the next cell in a real account
+        os.environ.clear()
+        os.environ |= environment
+        _before = before
+        _forget_clients()
+        raise
 
 
 def _enter_sandbox(region: str) -> None:

@@ -34,7 +34,8 @@ def show_price(cloud: str, usage: Mapping[tuple[str, str], float]) -> None:
         line = {"service": service, "item": item, "unit": price.unit, "usd": price.usd, "quantity": quantity}
         lines.append({**line, "month": round(price.usd * quantity, 2)})
     total = round(sum(line["month"] for line in lines), 2)
-    table = _Table([*lines, {"service": "a month", "month": total}]).fillna("")
+    blank = {"item": "", "unit": "", "usd": "", "quantity": ""}
+    table = _Table([*lines, {"service": "a month", **blank, "month": total}])
     publish_display_data(  # type: ignore[no-untyped-call]
         {
             "text/plain": table.to_string(index=False),
