@@ -42,6 +42,7 @@ _TEMPLATES: dict[str, tuple[str, ...]] = {
         "arn:aws:elasticache:{region}:{account}:serverlesscache:{ServerlessCacheName}",
         "arn:aws:elasticache:{region}:{account}:subnetgroup:{CacheSubnetGroupName}",
         "arn:aws:elasticache:{region}:{account}:parametergroup:{CacheParameterGroupName}",
+        "{ResourceName}",
     ),
     "events": ("arn:aws:events:{region}:{account}:rule/{Rule}", "arn:aws:events:{region}:{account}:rule/{Name}"),
     "iam": (
