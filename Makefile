@@ -1,5 +1,6 @@
 # One command each: run, test, lab. The set-up happens by itself, in .venv.
-PYTHON ?= $(firstword $(foreach p,python3 python3.13 python3.12 python3.11,$(shell $(p) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null && echo $(p))))
+SUPPORTED := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
+PYTHON ?= $(firstword $(foreach p,python3 python3.13 python3.12 python3.11,$(shell $(p) -c '$(SUPPORTED)' 2>/dev/null && echo $(p))))
 BIN := .venv/bin
 
 .PHONY: run test lab lint notebooks bench clean
@@ -31,7 +32,7 @@ clean: ## remove what was set up here, and the sandbox of the same name as alway
 	rm -rf .venv runs
 
 .venv/bin/python:
-	@test -n "$(PYTHON)" || { echo "ragonotebooks needs Python 3.11, 3.12 or 3.13; install one, or name it: make PYTHON=/path/to/python3" >&2; exit 2; }
+	@"$(PYTHON)" -c '$(SUPPORTED)' 2>/dev/null || { echo "ragonotebooks needs Python 3.11, 3.12 or 3.13; install one, or name it: make PYTHON=/path/to/python3" >&2; exit 2; }
 	$(PYTHON) -m venv .venv
 
 .venv/.run: .venv/bin/python pyproject.toml constraints.txt
