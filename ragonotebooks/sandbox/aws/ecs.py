@@ -2,10 +2,10 @@
 
 An image is pulled from its registry, its program runs as a process with the environment, the secrets, the role and the network
 place that the task definition says, its output is in CloudWatch Logs, and states and exit codes are those of the process.
-Services, other launch types and ECS Exec are refused by name.
+Other launch types and ECS Exec are refused by name.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from moto.core.responses import ActionResult
@@ -17,23 +17,22 @@ from moto.ecs.responses import EC2ContainerServiceResponse as Response
 from ragonotebooks.sandbox.aws.ecs_endpoints import Endpoints
 from ragonotebooks.sandbox.aws.ecs_life import Life
 from ragonotebooks.sandbox.aws.ecs_model import Task, make_task, now
-from ragonotebooks.sandbox.aws.ecs_request import check_run, make_interface
+from ragonotebooks.sandbox.aws.ecs_request import check_run, is_waiter, make_interface
+from ragonotebooks.sandbox.aws.ecs_services import Services, actions
 from ragonotebooks.sandbox.aws.fargate import check_definition, completed
 from ragonotebooks.sandbox.context import Context
 from ragonotebooks.sandbox.local import Local
 from ragonotebooks.sandbox.parts.task import ImageStore
+from ragonotebooks.sandbox.status import Server
 
 _START_PATIENCE, _END_PATIENCE = 15.0, 10.0  # seconds
-_BEFORE_RUNNING: Final = frozenset({"PROVISIONING", "PENDING"})
+_BEFORE_RUNNING: Final = frozenset({"PROVISIONING", "PENDING", "ACTIVATING"})
 _UNSUPPORTED: Final = (
     "create_capacity_provider",
-    "create_service",
     "create_task_set",
-    "delete_service",
     "execute_command",
     "register_container_instance",
     "start_task",
-    "update_service",
 )
 
 
@@ -59,15 +58,25 @@ class Tasks:
             interface = make_interface(backend, network)
             made.append(make_task(backend.region_name, definition, cluster, interface, request))
         for task in made:
-            backend.tasks.setdefault(cluster.name, {})[task.task_arn] = task
-            self._lives[task.task_arn] = Life(self._context, self._images, self._endpoints, task)
-            self._lives[task.task_arn].begin()
+            self.begin(backend, task)
         return made
 
-    def stop(self, task: Task, reason: str) -> None:
+    def begin(self, backend: Any, task: Task) -> None:
+        """Let a task that was just made begin. The caller holds the lock."""
+        backend.tasks.setdefault(task.cluster.name, {})[task.task_arn] = task
+        self._lives[task.task_arn] = Life(self._context, self._images, self._endpoints, task)
+        self._lives[task.task_arn].begin()
+
+    def stop(self, task: Task, code: str, reason: str) -> None:
         """Let a task end; one that has stopped stays as it is."""
         if not task.has_stopped:
-            self._lives[task.task_arn].stop("UserInitiated", reason)
+            self._lives[task.task_arn].stop(code, reason)
+
+    def servers(self) -> Iterator[Server]:
+        """The tasks that have not stopped, as `sandbox status` shows them."""
+        with self._context.lock:
+            living = [life for life in self._lives.values() if not life.task.has_stopped]
+            yield from [life.server() for life in living]
 
     def wait_for(self, tasks: list[Task]) -> None:
         """Let go of the lock until the tasks have started, and then for a while until they have stopped.
@@ -83,16 +92,18 @@ class Tasks:
 def install(context: Context, local: Local) -> Tasks:
     """Put the controller behind moto's ECS and return it."""
     tasks = Tasks(context, local)
+    services = context.part(Services, lambda: Services(context, tasks.begin, tasks.stop))
     models.ecs_backends.backend = Backend
-    actions = {
+    answers = {
         "register_task_definition": _register,
         "run_task": lambda self: ActionResult({"tasks": tasks.run(self.ecs_backend, self.params), "failures": []}),
         "describe_tasks": lambda self: _describe(self, tasks),
         "list_tasks": _list,
         "stop_task": lambda self: _stop(self, tasks),
+        **actions(services),
         **{name: _refusal(name) for name in _UNSUPPORTED},
     }
-    for name, action in actions.items():
+    for name, action in answers.items():
         setattr(Response, name, action)
     return tasks
 
@@ -120,7 +131,11 @@ class Backend(models.EC2ContainerServiceBackend):
         return definition
 
     def delete_cluster(self, cluster_str: str) -> Any:
-        """Delete a cluster in which no task lives."""
+        """Delete a cluster in which no service and no task lives."""
+        if any(service.status != "INACTIVE" for service in _services(self, cluster_str)):
+            raise ECSException(
+                "ClusterContainsServicesException", "The Cluster cannot be deleted while Services are active."
+            )
         if not all(task.has_stopped for task in _tasks(self, cluster_str)):
             raise ECSException("ClusterContainsTasksException", "The Cluster cannot be deleted while Tasks are active.")
         return super().delete_cluster(cluster_str)
@@ -129,6 +144,7 @@ class Backend(models.EC2ContainerServiceBackend):
         """Return clusters with the numbers of their tasks as they are now."""
         for cluster in self.clusters.values():
             states = [task.last_status for task in _tasks(self, cluster.name)]
+            cluster.active_services_count = sum(one.status == "ACTIVE" for one in _services(self, cluster.name))
             cluster.running_tasks_count = states.count("RUNNING")
             cluster.pending_tasks_count = sum(state in _BEFORE_RUNNING for state in states)
         return super().describe_clusters(*args, **kwargs)
@@ -170,7 +186,7 @@ def _describe(self: Response, tasks: Tasks) -> ActionResult:
         raise InvalidParameterException("Tasks cannot be empty.")
     found = {name: _find(self, name) for name in wanted}
     there = [task for task in found.values() if task]
-    if _is_waiter(self):
+    if is_waiter(self):
         tasks.wait_for(there)
     show = self._include_in_response if "TAGS" in self._get_param("include", []) else self._exclude_from_response
     show(DESCRIBE_TASKS_TAGS)
@@ -185,12 +201,13 @@ def _list(self: Response) -> ActionResult:
         "launch_type": self._get_param("launchType"),
     }
     family, service = self._get_param("family"), self._get_param("serviceName")
+    if service:
+        wanted["group"] = f"service:{service.rpartition('/')[2]}"
     found = [
         task.task_arn
         for task in _tasks(self.ecs_backend, self._get_param("cluster", "default"))
         if all(value is None or getattr(task, name) == value for name, value in wanted.items())
         and family in (None, task.definition.family)
-        and service is None
         and self._get_param("containerInstance") is None
     ]
     return ActionResult({"taskArns": found})
@@ -200,7 +217,7 @@ def _stop(self: Response, tasks: Tasks) -> ActionResult:
     task = _find(self, self._get_param("task"))
     if task is None:
         raise InvalidParameterException("The referenced task was not found.")
-    tasks.stop(task, self._get_param("reason") or "Task stopped by user")
+    tasks.stop(task, "UserInitiated", self._get_param("reason") or "Task stopped by user")
     return ActionResult({"task": task})
 
 
@@ -214,17 +231,16 @@ def _tasks(backend: Any, cluster: str) -> list[Task]:
     return list(backend.tasks.get(backend._get_cluster(cluster).name, {}).values())
 
 
+def _services(backend: Any, cluster: str) -> list[Any]:
+    found = backend._get_cluster(cluster)
+    return [service for service in backend.services.values() if service.cluster is found]
+
+
 def _arn(self: Response, name: str) -> str:
     if name.startswith("arn:"):
         return name
     cluster = self.ecs_backend._get_cluster(self._get_param("cluster", "default"))
     return f"{cluster.arn.replace(':cluster/', ':task/')}/{name}"
-
-
-def _is_waiter(self: Response) -> bool:
-    """Whether a botocore waiter asks: it says so among the features of its user agent, as `B`."""
-    words = str(self.headers.get("User-Agent", "")).split()
-    return any(word.startswith("m/") and "B" in word[2:].split(",") for word in words)
 
 
 def _refusal(name: str) -> Callable[[Response], ActionResult]:

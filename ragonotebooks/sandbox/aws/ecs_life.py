@@ -14,8 +14,10 @@ from typing import Any, Final
 
 from moto.ec2.models import ec2_backends
 
+from ragonotebooks.sandbox.aws import ecs_targets
 from ragonotebooks.sandbox.aws.ecs_agent import Agent, StartFailure
 from ragonotebooks.sandbox.aws.ecs_endpoints import Endpoints
+from ragonotebooks.sandbox.aws.ecs_events import announce_task
 from ragonotebooks.sandbox.aws.ecs_health import HealthCheck, Monitor, passes, read_health_check
 from ragonotebooks.sandbox.aws.ecs_model import Container, Task, now
 from ragonotebooks.sandbox.aws.logs import Event, LogDelivery
@@ -31,7 +33,9 @@ from ragonotebooks.sandbox.parts.task import (
     bare_python,
     program_of,
 )
+from ragonotebooks.sandbox.status import Server
 
+_LOOK_AGAIN: Final = 0.1  # seconds
 _STOP_TIMEOUT: Final = 30  # seconds; Amazon ECS developer guide, stopTimeout, read 2026-11
 _NOT_FOR_TASKS: Final = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "RAGONOTEBOOKS_SANDBOX")
 
@@ -60,10 +64,13 @@ class Life:
         images: Where images are unpacked.
         endpoints: What tasks find at the gateway's address.
         task: A task that was just made.
+
+    Attributes:
+        task: The task.
     """
 
     def __init__(self, context: Context, images: ImageStore, endpoints: Endpoints, task: Task) -> None:
-        self._context, self._endpoints, self._task = context, endpoints, task
+        self._context, self._endpoints, self.task = context, endpoints, task
         self._place = _place(task.interface, taken={place.loopback for place in context.places.values()})
         self._agent = Agent(context, images, task, self._place)
         definitions = task.definition.container_definitions
@@ -73,21 +80,37 @@ class Life:
 
     def begin(self) -> None:
         """Start the thread."""
-        threading.Thread(target=self._live, name=f"task {self._task.id}", daemon=True).start()
+        threading.Thread(target=self._live, name=f"task {self.task.id}", daemon=True).start()
 
     def stop(self, code: str, reason: str) -> None:
         """Let the task end, for this reason unless there is an earlier one."""
         with self._context.lock:
-            task = self._task
+            task = self.task
             if task.stop_code is None:
                 task.desired_status, task.stop_code, task.stopped_reason = "STOPPED", code, reason
                 task.stopping_at = now()
         self._over.set()
 
+    def server(self) -> Server:
+        """The task as `sandbox status` shows it, at its first port."""
+        task = self.task
+        ports = [port["containerPort"] for part in self._parts for port in part.described["portMappings"]]
+        pids = [part.process.pid for part in self._parts if part.process and not part.ended.is_set()]
+        return Server(
+            service="ecs",
+            id=f"{task.group.rpartition(':')[2]}/{task.id}",
+            status=task.last_status,
+            address=self._place.loopback if ports else None,
+            port=next(iter(ports), None),
+            pid=next(iter(pids), None),
+            log=None,
+        )
+
     def _live(self) -> None:
         try:
             self._start()
             self._over.wait()
+            self._leave()
         except StartFailure as failure:
             self.stop("TaskFailedToStart", str(failure))
         except Exception as error:
@@ -110,9 +133,10 @@ class Life:
                 part.put = self._agent.open_log(log["options"], part.container.name)
         if self._over.is_set():
             return
-        self._context.places[self._task.task_arn] = self._place
+        self._context.places[self.task.task_arn] = self._place
         for part, image in zip(self._parts, images, strict=True):
             self._run(part, image)
+        self._join()
         self._show("RUNNING", started_at=now(), connectivity="CONNECTED", connectivity_at=now())
 
     def _pull(self, container: Container) -> Unpacked:
@@ -125,7 +149,7 @@ class Life:
 
     def _run(self, part: _Part, image: Unpacked) -> None:
         variables = self._environment(part)
-        command = self._task.override(part.container.name).get("command") or part.described.get("command")
+        command = self.task.override(part.container.name).get("command") or part.described.get("command")
         try:
             program = self._program(part, image, variables, part.described.get("entryPoint"), command)
             part.process = self._process(program, wants_output=part.put is not None)
@@ -133,8 +157,8 @@ class Life:
             prefix = "CannotStartContainerError: ResourceInitializationError: unable to create new container"
             part.container.reason = f"{prefix}: {error}"
             raise StartFailure(part.container.reason) from error
-        part.container.runtime_id = f"{self._task.id}-{part.process.pid}"
-        name = f"watch {self._task.id}"
+        part.container.runtime_id = f"{self.task.id}-{part.process.pid}"
+        name = f"watch {self.task.id}"
         threading.Thread(target=self._watch, args=(part, part.process), name=name, daemon=True).start()
         if check := read_health_check(part.described):
             self._monitor(part, check, lambda: self._process(self._program(part, image, variables, check.words, None)))
@@ -156,14 +180,14 @@ class Life:
 
     def _process(self, program: Program, *, wants_output: bool = False) -> TaskProcess:
         context = self._context
-        return TaskProcess(program, self._task.task_arn, context.callers, context.watcher, wants_output=wants_output)
+        return TaskProcess(program, self.task.task_arn, context.callers, context.watcher, wants_output=wants_output)
 
     def _environment(self, part: _Part) -> dict[str, str]:
         """All variables of a container but those of its image."""
-        overrides = self._task.override(part.container.name).get("environment") or []
+        overrides = self.task.override(part.container.name).get("environment") or []
         scratch = self._folder / part.container.name
         scratch.mkdir(parents=True)
-        sandbox = environment(self._context.state, self._task.region)
+        sandbox = environment(self._context.state, self.task.region)
         return {
             "LANG": "C.UTF-8",
             "HOME": str(scratch),
@@ -171,7 +195,7 @@ class Life:
             "AWS_EXECUTION_ENV": "AWS_ECS_FARGATE",
             inside.VARIABLE: str(self._place.loopback),
             **{name: value for name, value in sandbox.items() if name not in _NOT_FOR_TASKS},
-            **self._endpoints.open(self._task, part.container),
+            **self._endpoints.open(self.task, part.container),
             **{one["name"]: one["value"] for one in [*(part.described.get("environment") or []), *overrides]},
             **part.secrets,
         }
@@ -193,8 +217,33 @@ class Life:
     def _show_health(self, container: Container, status: str) -> None:
         with self._context.changed:
             container.health_status = status
-            self._task.version += 1
+            self.task.version += 1
             self._context.changed.notify_all()
+
+    def _join(self) -> None:
+        """Let the load balancers know the task."""
+        if self.task.load_balancers:
+            self._show("ACTIVATING")
+            with self._context.lock:
+                for group in ecs_targets.register(self.task):
+                    self.task.note(f"registered 1 targets in (target-group {group}).")
+
+    def _leave(self) -> None:
+        """Let the load balancers send no more requests, and let those be answered that are under way."""
+        if not self.task.load_balancers or self.task.started_at is None:
+            return
+        self._show("DEACTIVATING")
+        with self._context.changed:
+            for group in ecs_targets.deregister(self.task):
+                self.task.note(f"deregistered 1 targets in (target-group {group}).")
+            deadline = time.monotonic() + ecs_targets.patience(self.task)
+            while self._answers() and time.monotonic() < deadline:
+                self._context.changed.wait(_LOOK_AGAIN)
+
+    def _answers(self) -> bool:
+        """Whether the task still answers requests that came before it was to leave."""
+        alive = all(part.process and not part.ended.is_set() for part in self._parts if part.container.essential)
+        return alive and any(place.state == "draining" for place in ecs_targets.places(self.task))
 
     def _end_processes(self) -> None:
         """Ask all programs to end, and end those that do not in their time."""
@@ -210,7 +259,7 @@ class Life:
                 part.ended.wait()
 
     def _clear_away(self) -> None:
-        task = self._task
+        task = self.task
         self._endpoints.close(task)
         shutil.rmtree(self._folder, ignore_errors=True)
         with self._context.lock:
@@ -221,13 +270,14 @@ class Life:
     def _show(self, status: str, **attributes: Any) -> None:
         """Show the next state, and let those know who wait for it."""
         with self._context.changed:
-            self._task.last_status = status
-            self._task.version += 1
+            self.task.last_status = status
+            self.task.version += 1
             for name, value in attributes.items():
-                setattr(self._task, name, value)
-            for container in self._task.containers:
+                setattr(self.task, name, value)
+            for container in self.task.containers:
                 if status in ("RUNNING", "STOPPED") and container.exit_code is None:
                     container.last_status = status
+            announce_task(self._context, self.task)
             self._context.changed.notify_all()
 
 

@@ -1,6 +1,7 @@
 """Tasks and containers as the ECS API shows them: attributes are named like the members of the API's shapes, in snake case."""
 
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -38,6 +39,8 @@ class Task:
         definition: The moto task definition that it was made from.
         cluster: The moto cluster that it is in.
         interface: The moto network interface that it has while it lives.
+        load_balancers: The target groups that it is in while it runs, as its service names them.
+        note: Told, for the history of its service, what happens to it.
     """
 
     id: str
@@ -51,6 +54,8 @@ class Task:
     tags: Tags
     launch_type: str | None
     capacity_provider_name: str | None
+    load_balancers: list[dict[str, Any]] = field(default_factory=list)
+    note: Callable[[str], None] = field(default=lambda text: None)
     containers: list[Container] = field(default_factory=list)
     attachments: list[dict[str, Any]] = field(default_factory=list)
     last_status: str = "PROVISIONING"

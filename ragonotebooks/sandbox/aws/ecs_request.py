@@ -38,22 +38,51 @@ def check_run(backend: Any, request: dict[str, Any]) -> tuple[Any, Any, Network]
     Raises:
         ServiceException: As ECS refuses it; or the sandbox does not support what is asked for.
     """
-    cluster = backend._get_cluster(request.get("cluster") or "default")
-    if cluster.status != "ACTIVE":
-        raise ClusterNotFoundException
+    cluster = active_cluster(backend, request.get("cluster"))
     if not 1 <= int(request.get("count") or 1) <= _MOST_TASKS:
         raise InvalidParameterException(f"count should be between 1 and {_MOST_TASKS}.")
     for name in _UNSUPPORTED:
         if request.get(name):
             raise EcsClientException(f"{name} (ecs:RunTask) is not supported by the sandbox.")
-    definition = backend.describe_task_definition(request["taskDefinition"])
+    definition = active_definition(backend, request["taskDefinition"])
+    _check_overrides(definition, request.get("overrides") or {})
+    return cluster, definition, check_placement(backend, cluster, definition, request)
+
+
+def active_cluster(backend: Any, name: str | None) -> Any:
+    """Return a cluster by its name or ARN.
+
+    Raises:
+        ServiceException: There is none, or it is deleted.
+    """
+    cluster = backend._get_cluster(name or "default")
+    if cluster.status != "ACTIVE":
+        raise ClusterNotFoundException
+    return cluster
+
+
+def active_definition(backend: Any, name: str) -> Any:
+    """Return a task definition by its family, revision or ARN.
+
+    Raises:
+        ServiceException: There is none, or it is deregistered.
+    """
+    definition = backend.describe_task_definition(name)
     if definition.status != "ACTIVE":
         raise EcsClientException("TaskDefinition is inactive")
+    return definition
+
+
+def check_placement(backend: Any, cluster: Any, definition: Any, request: dict[str, Any]) -> Network:
+    """Return the network of the tasks that a request places; their launch type and their roles are as they have to be.
+
+    Raises:
+        ServiceException: As ECS refuses it.
+    """
     _check_launch_type(cluster, request)
-    _check_overrides(definition, request.get("overrides") or {})
     network = _network(backend, request)
     _check_roles(definition, request.get("overrides") or {})
-    return cluster, definition, network
+    return network
 
 
 def make_interface(backend: Any, network: Network) -> Any:
@@ -71,6 +100,12 @@ def make_interface(backend: Any, network: Network) -> Any:
     )
     interface.status = "in-use"
     return interface
+
+
+def is_waiter(response: Any) -> bool:
+    """Whether a botocore waiter asks: it says so among the features of its user agent, as `B`."""
+    words = str(response.headers.get("User-Agent", "")).split()
+    return any(word.startswith("m/") and "B" in word[2:].split(",") for word in words)
 
 
 def _check_launch_type(cluster: Any, request: dict[str, Any]) -> None:
