@@ -96,6 +96,8 @@ def environment(state: State, region: str = "us-east-1") -> dict[str, str]:
         "AWS_REGION": region,
         "AWS_DEFAULT_REGION": region,
         "AWS_EC2_METADATA_DISABLED": "true",
+        # AWS_ENDPOINT_URL_S3 and the like, one a service
+        "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "true",
         # a person's own profiles may name another endpoint or role
         "AWS_CONFIG_FILE": os.devnull,
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,

@@ -19,6 +19,7 @@ from ragonotebooks.sandbox.front import OPERATOR_ADDRESS
 _ALWAYS_ALLOWED = "sts:GetCallerIdentity"
 # for these, identity policies count only where the resource's own policy lets them
 _RESOURCE_DECIDES = ("kms:", "sts:AssumeRole")
+_COLONS = 5  # of an ARN
 _PASSING = ("RegisterTaskDefinition", "RunTask", "CreateService", "UpdateService")
 
 Need = tuple[str, str, dict[str, Any]]
@@ -81,7 +82,7 @@ def _judge(action: str, resource: str, context: Context, caller: Caller | None, 
 
 def _policies_of(arn: str, action: str, account: str) -> list[str]:
     """Return the policies that are attached to a resource itself; to assume a role, its trust policy."""
-    if not arn.startswith("arn:"):
+    if not arn.startswith("arn:") or arn.count(":") < _COLONS:
         return []
     _, _, service, region, _, name = arn.split(":", 5)
     if service == "s3":

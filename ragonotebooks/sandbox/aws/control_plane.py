@@ -6,11 +6,13 @@ import re
 import time
 from collections.abc import Callable, Iterable
 from functools import partial
+from importlib import import_module
 from itertools import chain
 from typing import Any
 
 from ragonotebooks.sandbox import status
 from ragonotebooks.sandbox.aws import (
+    attached_policies,
     ec2,
     ecr,
     ecr_public,
@@ -50,10 +52,12 @@ def play(context: Context, front: Front, local: Local) -> None:
     front.play(ecr_registry.HOST.pattern, recorded(context, registry))
     front.play(re.escape(ecr_public.HOST), ecr_public.PublicRegistry(context.folder / "ecr-public"))
     front.play(rds.TRUST_STORE, rds.trust_store(context))
-    front.play(_HOSTS, recorded(context, serialised(context, guard.guarded(operator, _when(context, shown)))))
+    front.play(_HOSTS, recorded(context, serialised(context, guard.guarded(operator, _when(context, front, shown)))))
 
 
-def _when(context: Context, shown: list[Callable[[], Iterable[Server]]]) -> dict[str, Callable[[], None]]:
+def _when(
+    context: Context, front: Front, shown: list[Callable[[], Iterable[Server]]]
+) -> dict[str, Callable[[], None]]:
     """Controllers that take time to load, by the prefix of the service that needs them; imported when it is first called."""
 
     def elasticache() -> None:
@@ -61,12 +65,33 @@ def _when(context: Context, shown: list[Callable[[], Iterable[Server]]]) -> dict
 
         shown.append(elasticache.install(context).servers)
 
+    def elasticloadbalancing() -> None:
+        from ragonotebooks.sandbox.aws import elbv2
+
+        shown.append(elbv2.install(context, front).servers)
+
     def logs() -> None:
-        from ragonotebooks.sandbox.aws import logs_search
+        from ragonotebooks.sandbox.aws import log_events, logs_search
 
         logs_search.install()
+        log_events.install(context)
 
-    return {"elasticache": elasticache, "logs": logs}
+    return {
+        "application-autoscaling": partial(_load, context, "autoscaling"),
+        "cloudwatch": partial(_load, context, "cloudwatch"),
+        "elasticache": elasticache,
+        "elasticloadbalancing": elasticloadbalancing,
+        "events": partial(_load, context, "events"),
+        "kms": attached_policies.check_keys,
+        "logs": logs,
+        "secretsmanager": attached_policies.check_secrets,
+        "sns": partial(_load, context, "sns"),
+        "sqs": partial(_load, context, "queues"),
+    }
+
+
+def _load(context: Context, controller: str) -> None:
+    import_module(f"ragonotebooks.sandbox.aws.{controller}").of(context)
 
 
 def _may(context: Context, operator: Operator, login: ecr_registry.Login, action: str, resource: str) -> bool:

@@ -10,11 +10,13 @@ from moto.iam import models
 from moto.iam.aws_managed_policies import aws_managed_policies_data
 from moto.iam.responses import IamResponse
 
+from ragonotebooks.sandbox.aws.attached_policies import is_json_object
 from ragonotebooks.sandbox.aws.errors import ApiError
 from ragonotebooks.sandbox.aws.identity import policies_of
 from ragonotebooks.sandbox.aws.patterns import Context
 from ragonotebooks.sandbox.aws.policy import ALLOWED, EXPLICIT_DENY, IMPLICIT_DENY, Policies, Principals, decide
 
+_COLONS = 5  # of an ARN
 _VERDICTS = {ALLOWED: "allowed", EXPLICIT_DENY: "explicitDeny", IMPLICIT_DENY: "implicitDeny"}
 
 
@@ -64,6 +66,8 @@ class _Backend(models.IAMBackend):
 def _simulate_principal_policy(response: Any) -> ActionResult:
     """Answer what a user or role may do, without doing it."""
     source = response.params["PolicySourceArn"]
+    if source.count(":") < _COLONS:
+        raise ApiError("InvalidInput", f"Invalid Entity Arn: {source} does not clearly define entity type and name.")
     held = policies_of(source)
     if held is None:
         raise ApiError("NoSuchEntity", f"The user or role {source} cannot be found.", 404)
@@ -77,6 +81,9 @@ def _simulate_custom_policy(response: Any) -> ActionResult:
 
 def _simulate(asked: dict[str, Any], identity: list[str], boundary: str | None, arn: str) -> ActionResult:
     boundaries = asked.get("PermissionsBoundaryPolicyInputList") or [boundary]
+    for document in (*asked.get("PolicyInputList", []), *boundaries, asked.get("ResourcePolicy")):
+        if document and not is_json_object(document):
+            raise ApiError("InvalidInput", "A policy has to be a JSON document")
     policies = Policies(
         identity=[*identity, *asked.get("PolicyInputList", [])],
         boundary=boundaries[0],

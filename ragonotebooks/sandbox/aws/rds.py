@@ -266,6 +266,8 @@ def _backend(databases: Databases) -> type[models.RDSBackend]:
             return instance
 
         def restore_db_instance_from_db_snapshot(self, from_snapshot_id: str, overrides: dict[str, Any]) -> Any:
+            if not from_snapshot_id:
+                raise RDSClientError("InvalidParameterCombination", "DBSnapshotIdentifier is needed")
             name = from_snapshot_id.rpartition(":")[2]
             snapshot = self.get_db_snapshot(name)
             if not databases.has_snapshot(snapshot.arn):

@@ -36,11 +36,12 @@ _MISTAKEN: Final = frozenset(
 _OPERATIONS: Final = {
     # scans would find what is written in moto
     "ecr": frozenset({"DescribeImageScanFindings", "StartImageScan"}),
-    "ecs": frozenset({"DescribeCapacityProviders"}),
+    "ecs": frozenset({"DescribeCapacityProviders", "DescribeContainerInstances"}),
     # a session of moto's ends at once
     "logs": frozenset({"StartLiveTail"}),
     "rds": frozenset({"DescribeOptionGroups"}),
     "s3": _MISTAKEN,
+    "ssm": frozenset({"GetPatchBaselineForPatchGroup"}),
     # a rotation is a Lambda function's work, a copy in another region one that nothing keeps alike
     "secretsmanager": frozenset({"RemoveRegionsFromReplication", "ReplicateSecretToRegions", "RotateSecret"}),
     # moto answers these with the same key for everybody, or with one that it asks no proof for
@@ -49,9 +50,12 @@ _OPERATIONS: Final = {
 # changes to things that exist on paper only: no machine runs, no packet takes the way
 _THINGS: Final = {
     "ec2": re.compile(
-        r"TransitGateway|TrafficMirror|Spot|Fleet|Hosts|RunInstances|VpcPeering|Vpn|CustomerGateway|CarrierGateway"
+        r"CarrierGateway|CustomerGateway|Fleet|Hosts|LaunchTemplate|RunInstances|Spot|TrafficMirror|TransitGateway|Vpn"
+        r"|VpcPeering"
     ),
     "ecs": re.compile(r"Attributes|CapacityProvider$|ContainerInstance|TaskSet"),
+    "elasticache": re.compile(r"Snapshot|User"),
+    "logs": re.compile(r"Delivery"),
     "rds": re.compile(
         r"BlueGreen|DBCluster(?!ParameterGroup)|DBProxy|DBSecurityGroup|DBShardGroup|ExportTask|GlobalCluster|OptionGroup"
         r"|ReadReplica|ToPointInTime"

@@ -13,6 +13,7 @@ from moto.iam.access_control import PermissionResult
 from moto.s3 import models
 from moto.s3.responses import S3Response
 
+from ragonotebooks.sandbox.aws.attached_policies import INCOMPLETE, is_resource_policy
 from ragonotebooks.sandbox.aws.errors import ApiError
 from ragonotebooks.sandbox.aws.policy import ALLOWED, Decision, as_list
 
@@ -185,28 +186,9 @@ class _Backend(models.S3Backend):
 
     def put_bucket_policy(self, bucket_name: str, policy: bytes) -> None:
         bucket = self.get_bucket(bucket_name)
-        _validate(policy)
+        if not is_resource_policy(policy):
+            raise ApiError("MalformedPolicy", INCOMPLETE)
         if block_of(bucket).public_policy and is_public(policy):
             message = "public policies are prevented by the BlockPublicPolicy setting in S3 Block Public Access."
             raise ApiError("AccessDenied", f"Access Denied: {message}", 403)
         bucket.policy = policy
-
-
-def _validate(policy: bytes) -> None:
-    """Raise an ApiError unless a bucket policy is JSON whose statements are whole."""
-    try:
-        statements = as_list(json.loads(policy)["Statement"])
-        whole = all(
-            statement["Effect"] in ("Allow", "Deny")
-            and ("Principal" in statement or "NotPrincipal" in statement)
-            and ("Action" in statement or "NotAction" in statement)
-            and ("Resource" in statement or "NotResource" in statement)
-            for statement in statements
-        )
-    except (ValueError, KeyError, TypeError):
-        whole = False
-    if not whole:
-        raise ApiError(
-            "MalformedPolicy",
-            "Policies must be valid JSON and each statement needs an effect, a principal, an action and a resource",
-        )
