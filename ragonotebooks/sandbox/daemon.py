@@ -64,7 +64,7 @@ async def _start(context: Context) -> None:
     local = Local(context)
     front = Front(local)
     socket = context.folder / "http.sock"
-    gateway = Gateway(context.authority, socket, front.plays, partial(_verdict, context))
+    gateway = Gateway(context.authority, socket, front.plays, partial(_verdict, context), front.player)
     port = await gateway.listen()
     context.state = State(**{**vars(context.state), "port": port})
     await asyncio.to_thread(_play_aws, context, front, local)

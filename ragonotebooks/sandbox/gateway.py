@@ -1,26 +1,57 @@
 """The gateway: an HTTP proxy that ends TLS for the hosts that the sandbox plays and refuses all others.
 
 Everything that a sandboxed program says to a cloud passes here, so it cannot reach a real one. What arrives is handed on to
-the sandbox's own HTTP server, which sees the host name that the client meant.
+the sandbox's own HTTP server, which sees the host name that the client meant, or whole to a player of the host.
 """
 
 import asyncio
 import re
+import socket
 import ssl
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from ragonotebooks.sandbox.authority import Authority
-from ragonotebooks.sandbox.streams import Stream, close, no_delay, quick_ack, splice
+from ragonotebooks.sandbox.streams import Stream, adopt, close, no_delay, quick_ack, splice
 
 #: How the HTTP server behind knows that a request came without TLS.
 SCHEME_HEADER = "X-Sandbox-Scheme"
 
 _HEAD_LIMIT = 64 * 1024
+_ESTABLISHED = b"HTTP/1.1 200 Connection established\r\n\r\n"
 _REQUEST_LINE = re.compile(rb"([A-Z]+) (\S+) HTTP/1\.[01]\r\n")
 
 #: Tells why a connection from `peer` (address, port) to a host must not pass, or None when it may.
 Verdict = Callable[[tuple[str, int], tuple[str, int], str], str | None]
+
+#: Takes back a connection whose client now asks for another host, and the bytes of that request.
+GiveBack = Callable[[socket.socket, bytes], None]
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a client of the proxy wants.
+
+    Attributes:
+        host: The host's name.
+        port: Its port.
+        head: The head of its first request to a proxy; empty when it wants a tunnel.
+        greeting: What it must be told first when it gets what it wants.
+    """
+
+    host: str
+    port: int
+    head: bytes
+    greeting: bytes
+
+
+class Player(Protocol):
+    """Plays hosts from the first byte of a connection, instead of the HTTP server."""
+
+    async def take(self, client: Stream, wanted: Wanted, give_back: GiveBack) -> str | None:
+        """Take a connection over, or tell why it must not pass. Nothing is read from it meanwhile."""
 
 
 class Gateway:
@@ -31,13 +62,22 @@ class Gateway:
         backend: The unix socket of the HTTP server that answers for every emulated host.
         emulates: Whether the sandbox plays a host.
         verdict: Whether this caller's network reaches that host.
+        player: Who plays a host from the first byte, None for most.
     """
 
-    def __init__(self, authority: Authority, backend: Path, emulates: Callable[[str], bool], verdict: Verdict) -> None:
+    def __init__(
+        self,
+        authority: Authority,
+        backend: Path,
+        emulates: Callable[[str], bool],
+        verdict: Verdict,
+        player: Callable[[str], Player | None],
+    ) -> None:
         self._authority = authority
         self._backend = backend
         self._emulates = emulates
         self._verdict = verdict
+        self._player = player
         # asyncio itself holds running tasks weakly
         self._running: set[asyncio.Task[None]] = set()
 
@@ -69,13 +109,14 @@ class Gateway:
         if target.startswith("/"):
             await self._hand_on(client, head)
             return
-        host = target.partition("://")[2].partition("/")[0] if method != b"CONNECT" else target
-        host = host.rpartition(":")[0] or host
-        reason = self._refusal(client[1], host)
-        if reason:
-            client[1].write(f"HTTP/1.1 403 {reason}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".encode())
-            await client[1].drain()
-            close(client[1])
+        place = target.partition("://")[2].partition("/")[0] if method != b"CONNECT" else target
+        host, _, port = place.rpartition(":") if ":" in place else (place, "", "80")
+        if (player := self._player(host)) and port.isdecimal():
+            tunnel = method == b"CONNECT"
+            wanted = Wanted(host.lower(), int(port), b"" if tunnel else head, _ESTABLISHED if tunnel else b"")
+            await self._play(player, client, wanted)
+        elif reason := self._refusal(client[1], host):
+            await _deny(client[1], reason)
         elif method == b"CONNECT":
             await self._tunnel(client, host)
         else:
@@ -86,9 +127,22 @@ class Gateway:
             return f"blocked by the sandbox: {host} is not a host that it plays"
         return self._verdict(writer.get_extra_info("peername"), writer.get_extra_info("sockname"), host)
 
+    async def _play(self, player: Player, client: Stream, wanted: Wanted) -> None:
+        client[1].transport.pause_reading()  # type: ignore[attr-defined]  # a socket's transport can
+        loop = asyncio.get_running_loop()
+        reason = await player.take(client, wanted, lambda connection, data: self._take_back(loop, connection, data))
+        if reason:
+            await _deny(client[1], reason)
+
+    def _take_back(self, loop: asyncio.AbstractEventLoop, connection: socket.socket, data: bytes) -> None:
+        async def serve() -> None:
+            self._accept(*await adopt(connection, data, _HEAD_LIMIT))
+
+        asyncio.run_coroutine_threadsafe(serve(), loop)
+
     async def _tunnel(self, client: Stream, host: str) -> None:
         reader, writer = client
-        writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
+        writer.write(_ESTABLISHED)
         await writer.drain()
         await writer.start_tls(self._authority.server_context(host))
         quick_ack(writer)
@@ -99,6 +153,12 @@ class Gateway:
         if head:
             backend[1].write(head)
         await splice(client, backend)
+
+
+async def _deny(writer: asyncio.StreamWriter, reason: str) -> None:
+    writer.write(f"HTTP/1.1 403 {reason}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".encode())
+    await writer.drain()
+    close(writer)
 
 
 def _plain(head: bytes, target: str) -> bytes:

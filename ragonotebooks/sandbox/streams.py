@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import socket
+import ssl
 from typing import Final
 
 _CHUNK: Final = 256 * 1024
@@ -19,6 +20,28 @@ async def splice(a: Stream, b: Stream) -> None:
     finally:
         close(a[1])
         close(b[1])
+
+
+async def adopt(connection: socket.socket, data: bytes, limit: int, tls: ssl.SSLContext | None = None) -> Stream:
+    """Return the streams of an accepted connection on which `data` has been read already; with `tls`, end TLS on it.
+
+    Raises:
+        OSError: The connection has ended, or its client does not speak TLS.
+    """
+    loop = asyncio.get_running_loop()
+    reader = asyncio.StreamReader(limit=limit)
+    if data:
+        reader.feed_data(data)
+    protocol = asyncio.StreamReaderProtocol(reader)
+    transport, _ = await loop.connect_accepted_socket(lambda: protocol, connection, ssl=tls)
+    return reader, asyncio.StreamWriter(transport, protocol, reader, loop)
+
+
+async def abandon(client: Stream) -> bytes:
+    """Read no more from a connection that another process goes on with, and return what has been read and not used."""
+    client[1].transport.pause_reading()  # type: ignore[attr-defined]  # a socket's transport can
+    client[0].feed_eof()
+    return await client[0].read()
 
 
 def close(writer: asyncio.StreamWriter) -> None:
