@@ -1,8 +1,7 @@
-"""Searching logs: filter patterns as CloudWatch Logs reads them, and Insights queries refused where moto would ignore a part."""
+"""Searching logs: filter patterns as CloudWatch Logs reads them."""
 
 import json
-import re
-from typing import Any, Final
+from typing import Any
 
 from moto.logs import models
 from moto.logs.responses import LogsResponse
@@ -10,21 +9,12 @@ from moto.logs.responses import LogsResponse
 from ragonotebooks.sandbox.aws.errors import ApiError
 from ragonotebooks.sandbox.aws.filter_patterns import PatternError, matcher
 
-_COMMANDS: Final = frozenset({"fields", "limit", "sort"})
-
 
 def install() -> None:
     """Put the differences into moto's CloudWatch Logs."""
     module: Any = models
     module.EventMessageFilter = _Filter
-    start_query = LogsResponse.start_query
-
-    def start_checked_query(self: Any) -> Any:
-        _check_query(self._get_param("queryString"))
-        return start_query(self)
-
     LogsResponse.filter_log_events = _filter_log_events
-    LogsResponse.start_query = start_checked_query
 
 
 class _Filter:
@@ -62,13 +52,3 @@ def _page(self: Any, group: Any, pattern: str) -> tuple[list[dict[str, Any]], st
         group.name, names, *times, self._get_param("limit"), self._get_param("nextToken"), pattern, True
     )
     return events, token
-
-
-def _check_query(query: str) -> None:
-    """Refuse what moto would leave out: all commands but three."""
-    outside_of_texts = re.sub(r'"[^"]*"|/[^/]*/', "", query or "")
-    for part in outside_of_texts.split("|"):
-        command = part.split()[0] if part.split() else ""
-        if command and command not in _COMMANDS:
-            what = f"logs:StartQuery with the command {command}"
-            raise ApiError("InvalidParameterException", f"{what} is not supported by the sandbox; use FilterLogEvents")
