@@ -7,7 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ragonotebooks.lesson.check import CheckFailed, check
+    from ragonotebooks.lesson.check import CheckFailed, check, exercise
     from ragonotebooks.lesson.connect import Lab, connect
     from ragonotebooks.lesson.look import first, maybe, refused
     from ragonotebooks.lesson.show import show_price, show_table
@@ -17,6 +17,7 @@ _HOMES = {
     "Lab": "connect",
     "check": "check",
     "connect": "connect",
+    "exercise": "check",
     "first": "look",
     "maybe": "look",
     "refused": "look",
@@ -24,7 +25,7 @@ _HOMES = {
     "show_table": "show",
 }
 
-__all__ = ["CheckFailed", "Lab", "check", "connect", "first", "maybe", "refused", "show_price", "show_table"]
+__all__ = ["CheckFailed", "Lab", "check", "connect", "exercise", "first", "maybe", "refused", "show_price", "show_table"]
 
 
 def __getattr__(name: str) -> Any:

@@ -6,6 +6,10 @@ class RagonotebooksError(Exception):
 
     exit_code = 1
 
+    def _render_traceback_(self) -> list[str]:
+        """What a notebook shows: the sentence, without the way through this package that led to it."""
+        return [f"{type(self).__name__}: {self}"]
+
 
 class UsageError(RagonotebooksError):
     """What was asked for cannot be done as asked: bad input. The command line ends with exit code 2."""

@@ -16,6 +16,10 @@ class CheckFailed(AssertionError):  # noqa: N818 - reads as the fact that it sta
     def __init__(self, claim: str, actual: str, expected: str) -> None:
         super().__init__(f"{claim}: it is {actual}, it should be {expected}")
 
+    def _render_traceback_(self) -> list[str]:
+        """What a notebook shows: what differs, not where this package compared it."""
+        return [f"CheckFailed: {self}"]
+
 
 def check(claim: str, actual: Any, expected: Any = True) -> None:
     """State that `actual` equals `expected`; show one line, keep a record, and raise when it does not hold.
@@ -34,6 +38,12 @@ def check(claim: str, actual: Any, expected: Any = True) -> None:
     publish_display_data({"text/plain": f"{'✓' if passed else '✗'} {claim}", CHECK_MIME: record})  # type: ignore[no-untyped-call]
     if not passed:
         raise CheckFailed(claim, record["actual"], record["expected"])
+
+
+def exercise(claim: str, actual: Any, expected: Any = True) -> None:
+    """Tell a learner whether an exercise is solved. It keeps no record and never raises: an open exercise is no failure."""
+    solved = bool(actual == expected)
+    publish_display_data({"text/plain": f"✓ {claim}" if solved else f"○ still to do: {claim}"})  # type: ignore[no-untyped-call]
 
 
 def _texts(actual: Any, expected: Any) -> tuple[str, str]:

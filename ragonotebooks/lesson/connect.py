@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from ragonotebooks.catalog import project
+from ragonotebooks.catalog import notebook, project
 from ragonotebooks.catalog.values import known_region
 from ragonotebooks.errors import RagonotebooksError, UsageError
 
@@ -84,8 +84,8 @@ def connect(
     known_region(region)
     account, identity = _enter(target, region)
     lab = Lab(cloud, target, region, name, account, identity, project.ROOT)
-    for need in needs:
-        _bring_up(f"{cloud}/{need}", lab)
+    for need in _in_order([f"{cloud}/{need}" for need in needs]):
+        _bring_up(need, lab)
     print(f"{target} · account {account} · {region} · deployment {name}")  # noqa: T201 - what a cell shows
     return lab
 
@@ -165,27 +165,34 @@ def _who_am_i(target: str) -> tuple[str, str]:
     return answer["Account"], answer["Arn"]
 
 
-def _bring_up(notebook: str, lab: Lab) -> None:
-    """Have `notebook` in place. It is run by the command line, which is where a person would run it too."""
+def _in_order(needs: Sequence[str]) -> list[str]:
+    """The lessons that are needed and those that they need in turn, what comes first first."""
+    ordered: dict[str, None] = {}
+    for need in needs:
+        ordered |= dict.fromkeys([*_in_order(notebook.read(notebook.find(need)).needs), need])
+    return list(ordered)
+
+
+def _bring_up(lesson: str, lab: Lab) -> None:
+    """Have `lesson` in place. It is run by the command line, which is where a person would run it too."""
     mode = os.environ.get(_RUN_VARIABLE)
     parameters = {"target": lab.target, "region": lab.region, "name": lab.name}
-    if lab.target == "cloud" and mode is None and not _command("verify", notebook, parameters):
-        command = f"ragonotebooks run {notebook} -p target=cloud -p region={lab.region} -p name={lab.name}"
-        raise RagonotebooksError(f"{notebook} is not in place; bring it with: {command}")
+    if lab.target == "cloud" and mode is None and not _command("verify", lesson, parameters):
+        command = f"ragonotebooks run {lesson} -p target=cloud -p region={lab.region} -p name={lab.name}"
+        raise RagonotebooksError(f"{lesson} is not in place; bring it with: {command}")
     if lab.target == "sandbox" and mode != "verify":
         from ragonotebooks.sandbox import client
 
-        if not client.passed(os.environ[_SANDBOX_VARIABLE], notebook, parameters) and not _command(
-            "run", notebook, parameters
-        ):
-            raise RagonotebooksError(f"{notebook} did not pass; see what fails with: ragonotebooks run {notebook}")
+        there = client.passed(os.environ[_SANDBOX_VARIABLE], lesson, parameters)
+        if not there and not _command("run", lesson, parameters):
+            raise RagonotebooksError(f"{lesson} did not pass; see what fails with: ragonotebooks run {lesson}")
 
 
-def _command(verb: str, notebook: str, parameters: dict[str, str]) -> bool:
-    print(f"{verb} {notebook}, which this lesson needs …", file=sys.stderr)  # noqa: T201 - what a cell shows
+def _command(verb: str, lesson: str, parameters: dict[str, str]) -> bool:
+    print(f"{lesson} is needed first: {verb} …", flush=True)  # noqa: T201 - what a cell shows
     options = [f"{key}={value}" for key, value in parameters.items()]
     with tempfile.TemporaryDirectory() as folder:
-        words = [sys.executable, "-m", "ragonotebooks", verb, notebook, "--out", f"{folder}/run"]
+        words = [sys.executable, "-m", "ragonotebooks", verb, lesson, "--out", f"{folder}/run"]
         words += [word for option in options for word in ("-p", option)]
         environment = {**(_before or os.environ), _SANDBOX_VARIABLE: os.environ.get(_SANDBOX_VARIABLE, "default")}
         done = subprocess.run(words, env=environment, capture_output=True, text=True)
