@@ -125,10 +125,11 @@ def _admit(incoming: Incoming, operator: identity.Operator, call: Call) -> None:
         access.authorize(incoming, found, caller, operator.account)
     environ = incoming.environ
     environ["HTTP_X_MOTO_ACCOUNT_ID"] = operator.account
-    if incoming.credential and incoming.credential.presigned:
+    key = incoming.credential
+    if (key and key.presigned) or (key is None and incoming.service != "s3"):
         # moto looks for the service, the region and the key in this header alone
-        key, region, service = incoming.credential.access_key, incoming.region, incoming.credential.service
-        scope = f"{key}/{incoming.credential.date or '20000101'}/{region}/{service}/aws4_request"
+        name, day = (key.access_key, key.date) if key else ("unsigned", "")
+        scope = f"{name}/{day or '20000101'}/{incoming.region}/{incoming.signed_for}/aws4_request"
         environ["HTTP_AUTHORIZATION"] = f"AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=checked"
 
 
