@@ -152,22 +152,23 @@ def test_what_connect_does_not_know_is_refused(arguments: dict[str, Any], proble
 
 def test_what_a_lesson_needs_is_brought_up_once(sandbox: Sandbox, capsys: pytest.CaptureFixture[str]) -> None:
     connect("aws", needs=["01-network"])
-    assert "run aws/01-network, which this lesson needs …" in capsys.readouterr().err
+    assert "aws/01-network is needed first: run …" in capsys.readouterr().out
     assert changes(sandbox).count("CreateVpc") == 1
     made = changes(sandbox)
     connect("aws", needs=["01-network"])
-    assert capsys.readouterr().err == ""
+    assert "needed" not in capsys.readouterr().out
     assert changes(sandbox) == made
 
 
 def test_a_need_of_another_deployment_does_not_count(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[tuple[str, str]] = []
     monkeypatch.setattr(module, "_command", lambda verb, notebook, parameters: asked.append((verb, notebook)) or True)
-    client.mark_passed(sandbox.state.name, "aws/02-storage", {"name": "papers"})
+    for lesson in ("aws/01-network", "aws/02-storage"):
+        client.mark_passed(sandbox.state.name, lesson, {"name": "papers"})
     connect("aws", name="papers", needs=["02-storage"])
     assert asked == []
     connect("aws", name="others", needs=["02-storage"])
-    assert asked == [("run", "aws/02-storage")]
+    assert asked == [("run", "aws/01-network"), ("run", "aws/02-storage")]
 
 
 def test_verifying_starts_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,7 +14,7 @@ def test_a_table_has_a_heading_and_no_index(shown: Shown) -> None:
     show_table([{"door": "s3", "state": "available"}, {"door": "logs", "state": "pending"}])
     lines = [line.split() for line in shown()["text/plain"].splitlines()]
     assert lines == [["door", "state"], ["s3", "available"], ["logs", "pending"]]
-    assert "<th>door</th>" in shown()["text/html"]
+    assert ">door</th>" in shown()["text/html"]
 
 
 def test_a_table_shows_the_columns_that_are_asked_for_in_that_order(shown: Shown) -> None:
