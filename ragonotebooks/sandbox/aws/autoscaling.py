@@ -16,7 +16,7 @@ from moto.cloudwatch.models import cloudwatch_backends
 from moto.core.responses import ActionResult
 from moto.ecs.models import ecs_backends
 
-from ragonotebooks.sandbox.aws import cloudwatch
+from ragonotebooks.sandbox.aws import autoscaling_tags, cloudwatch
 from ragonotebooks.sandbox.aws.alarms import Alarm, latest
 from ragonotebooks.sandbox.aws.autoscaling_policies import NAMESPACE, Backend
 from ragonotebooks.sandbox.aws.ecs_services import Services
@@ -55,7 +55,10 @@ class AutoScaling:
         series = cloudwatch_backends[self._context.state.account][region].series  # type: ignore[attr-defined]
         value = latest(alarm, series, time.time())
         if target is None or value is None:
-            return
+            problem = (
+                "has no datapoint to scale by" if target else f"is about {policy.resource_id}, which is not registered"
+            )
+            raise ApiError("ValidationException", f"the alarm {alarm.name} {problem}")
         self.scale(region, policy, target, alarm, value, time.time())
 
     def scale(self, region: str, policy: Any, target: Any, alarm: Alarm, value: float, now: float) -> None:
@@ -106,6 +109,7 @@ def _install(context: Context) -> AutoScaling:
     # the backend makes the alarms of target tracking itself
     models.FakeApplicationAutoscalingPolicy.create_alarms = lambda self: None
     actions = {
+        **autoscaling_tags.actions(),
         "describe_scaling_activities": lambda self: _describe(self, controller),
         "put_scheduled_action": lambda self: _refuse("PutScheduledAction"),
     }

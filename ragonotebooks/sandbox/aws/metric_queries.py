@@ -90,12 +90,12 @@ def _of_expression(
     if not query.get("Expression"):
         raise QueryError(f"the query {name} has neither MetricStat nor Expression")
     tree = _parse(query["Expression"])
-    used = [node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and node.id in asked]
+    # an expression does not use itself, nor others that use it
+    others = {key: one for key, one in asked.items() if key != name}
+    used = [node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and node.id in others]
     for other in used:
         if other not in answers:
-            answers[other] = _of_expression(
-                {key: one for key, one in asked.items() if key != name}, answers, other, span
-            )
+            answers[other] = _of_expression(others, answers, other, span)
     periods = [answers[other].period for other in used]
     period = max(periods or [int(query.get("Period") or 60)])
     value = _Math(answers, span, period).value(tree)
