@@ -24,7 +24,7 @@ app = typer.Typer(
 def main() -> None:
     """Run the command line and exit with its code."""
     try:
-        sys.exit(app(standalone_mode=False))
+        sys.exit(app(prog_name="ragonotebooks", standalone_mode=False))
     except RagonotebooksError as error:
         _complain(str(error), error.exit_code)
     except TyperException as error:

