@@ -26,7 +26,8 @@ def put(self: Any) -> ActionResult:
     problems = list(validate(body))
     if problems:
         raise ApiError("InvalidParameterInput", f"The dashboard body is invalid: {'; '.join(problems)}")
-    self.cloudwatch_backend.put_dashboard(name, body)
+    dashboard = self.cloudwatch_backend.put_dashboard(name, body)
+    self.cloudwatch_backend.tagger.tag_resource(dashboard.arn, self._get_param("Tags", []))
     return ActionResult({"DashboardValidationMessages": []})
 
 
