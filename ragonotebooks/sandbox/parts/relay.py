@@ -67,9 +67,11 @@ class Relay:
 
     async def close(self) -> None:
         """Stop to accept connections and end those that are open."""
-        for task in [self._accepting, *self._open]:
-            if task:
-                task.cancel()
+        tasks = [task for task in (self._accepting, *self._open) if task]
+        for task in tasks:
+            task.cancel()
+        # asyncio forgets a socket when whoever waits for it ends; closed before, the next one of its number is never heard
+        await asyncio.gather(*tasks, return_exceptions=True)
         self._listener.close()
 
     async def _accept(self) -> None:
