@@ -156,12 +156,3 @@ def test_retention_is_kept(logs: Any) -> None:
     assert logs.describe_log_groups()["logGroups"][0]["retentionInDays"] == 14
     logs.delete_retention_policy(logGroupName="/jobs")
     assert "retentionInDays" not in logs.describe_log_groups()["logGroups"][0]
-
-
-def test_query_whose_commands_would_be_ignored_is_refused(logs: Any) -> None:
-    window = {"logGroupName": "/jobs", "startTime": 1795550000, "endTime": 1795560000}
-    logs.start_query(**window, queryString="fields @timestamp, @message | sort @timestamp desc | limit 5")
-    with pytest.raises(ClientError, match="the command stats is not supported by the sandbox"):
-        logs.start_query(**window, queryString="stats count(*) by level")
-    with pytest.raises(ClientError, match="the command filter is not supported"):
-        logs.start_query(**window, queryString="fields @message | filter @message like /a|b/")

@@ -1,5 +1,6 @@
 """The expressions of Logs Insights queries, as functions of a row or, for aggregates, of a group of rows."""
 
+import math
 import operator
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -26,11 +27,11 @@ _ARITHMETIC: Final[dict[str, Callable[[float, float], float]]] = {
     "%": operator.mod,
 }
 _FUNCTIONS: Final[dict[str, Callable[..., Any]]] = {
-    "abs": abs,
-    "ceil": lambda value: -(-value // 1),
+    "abs": lambda value: _if_number(abs, value),
+    "ceil": lambda value: _if_number(math.ceil, value),
     "coalesce": lambda *values: next((value for value in values if value is not None), None),
     "concat": lambda *values: "".join("" if value is None else str(value) for value in values),
-    "floor": lambda value: value // 1,
+    "floor": lambda value: _if_number(math.floor, value),
     "ispresent": lambda value: value is not None,
     "strcontains": lambda text, part: str(part) in str(text),
     "strlen": lambda text: len(str(text)),
@@ -52,6 +53,11 @@ def number(value: Any) -> float | int | None:
         return float(value)
     except (TypeError, ValueError):
         return None
+
+
+def _if_number(compute: Callable[[Any], Any], value: Any) -> Any:
+    found = number(value)
+    return None if found is None else compute(found)
 
 
 class Reader:
