@@ -1,11 +1,11 @@
-"""S3 and RDS: what holds the deployment's data."""
+"""S3, RDS and ElastiCache: what holds the deployment's data."""
 
 from collections.abc import Iterator
 from typing import Any, Final
 
 from botocore.exceptions import ClientError
 
-from ragonotebooks.cleanup.kind import Found, Kind, pages
+from ragonotebooks.cleanup.kind import Found, Kind, pages, tagged
 from ragonotebooks.cleanup.ownership import Ownership
 
 #: No tags, or a bucket whose tags we may not read: it is nobody's or somebody else's.
@@ -85,7 +85,49 @@ def _delete_subnet_group(rds: Any, name: str) -> None:
     rds.delete_db_subnet_group(DBSubnetGroupName=name)
 
 
+def _find_caches(cache: Any, owner: Ownership) -> Iterator[Found]:
+    for group in pages(cache, "describe_replication_groups", "ReplicationGroups"):
+        if owner.covers(_group_tags(cache, group)):
+            yield Found(group["ReplicationGroupId"], leaving=group["Status"] == "deleting")
+
+
+def _group_tags(cache: Any, group: Any) -> Any:
+    try:
+        return _cache_tags(cache, group["ARN"])
+    except ClientError:
+        if group["Status"] != "deleting":
+            raise
+        # AWS no longer tells the tags of what is going; there is nothing to do for it
+        return []
+
+
+def _cache_tags(cache: Any, arn: str) -> Any:
+    return cache.list_tags_for_resource(ResourceName=arn)["TagList"]
+
+
 BUCKETS: Final = Kind("s3", "bucket", _find_buckets, _delete_bucket)
 DATABASES: Final = Kind("rds", "database instance", _find_instances, _delete_instance)
 SNAPSHOTS: Final = Kind("rds", "manual snapshot", _find_snapshots, _delete_snapshot)
 SUBNET_GROUPS: Final = Kind("rds", "subnet group", _find_subnet_groups, _delete_subnet_group)
+CACHES: Final = Kind(
+    "elasticache",
+    "replication group",
+    _find_caches,
+    lambda cache, name: cache.delete_replication_group(ReplicationGroupId=name),
+)
+CACHE_SUBNET_GROUPS: Final = tagged(
+    "elasticache",
+    "cache subnet group",
+    lambda cache: pages(cache, "describe_cache_subnet_groups", "CacheSubnetGroups"),
+    lambda group: str(group["CacheSubnetGroupName"]),
+    lambda cache, group: _cache_tags(cache, group["ARN"]),
+    lambda cache, name: cache.delete_cache_subnet_group(CacheSubnetGroupName=name),
+)
+CACHE_PARAMETER_GROUPS: Final = tagged(
+    "elasticache",
+    "cache parameter group",
+    lambda cache: pages(cache, "describe_cache_parameter_groups", "CacheParameterGroups"),
+    lambda group: str(group["CacheParameterGroupName"]),
+    lambda cache, group: _cache_tags(cache, group["ARN"]),
+    lambda cache, name: cache.delete_cache_parameter_group(CacheParameterGroupName=name),
+)

@@ -23,7 +23,12 @@ _PASSING: Final = frozenset(
     {
         "DependencyViolation",
         "DeleteConflict",
+        "CacheSubnetGroupInUse",
+        "ClusterContainsServicesException",
+        "InvalidCacheParameterGroupState",
         "InvalidDBInstanceState",
+        "InvalidReplicationGroupState",
+        "ResourceInUse",
         "InvalidDBSubnetGroupStateFault",
         "ClusterContainsTasksException",
         "InvalidIPAddress.InUse",

@@ -32,10 +32,10 @@ def _ec2(
     return Kind("ec2", name, find, delete)
 
 
-def _delete_endpoint(ec2: Any, endpoint: str) -> None:
-    failed = ec2.delete_vpc_endpoints(VpcEndpointIds=[endpoint])["Unsuccessful"]
-    if failed:
-        raise ClientError({"Error": failed[0]["Error"]}, "DeleteVpcEndpoints")
+def _check(answer: Any, operation: str) -> None:
+    """Raise what an operation on several resources says about the only one."""
+    if failed := answer.get("Unsuccessful"):
+        raise ClientError({"Error": failed[0]["Error"]}, operation)
 
 
 def _find_rules(ec2: Any, owner: Ownership) -> Iterator[Found]:
@@ -73,7 +73,20 @@ def _delete_internet_gateway(ec2: Any, gateway: str) -> None:
     ec2.delete_internet_gateway(InternetGatewayId=gateway)
 
 
-ENDPOINTS: Final = _ec2("VPC endpoint", "describe_vpc_endpoints", "VpcEndpoints", "VpcEndpointId", _delete_endpoint)
+FLOW_LOGS: Final = _ec2(
+    "flow log",
+    "describe_flow_logs",
+    "FlowLogs",
+    "FlowLogId",
+    lambda ec2, log: _check(ec2.delete_flow_logs(FlowLogIds=[log]), "DeleteFlowLogs"),
+)
+ENDPOINTS: Final = _ec2(
+    "VPC endpoint",
+    "describe_vpc_endpoints",
+    "VpcEndpoints",
+    "VpcEndpointId",
+    lambda ec2, endpoint: _check(ec2.delete_vpc_endpoints(VpcEndpointIds=[endpoint]), "DeleteVpcEndpoints"),
+)
 NAT_GATEWAYS: Final = _ec2(
     "NAT gateway",
     "describe_nat_gateways",

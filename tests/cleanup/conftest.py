@@ -7,10 +7,14 @@ from functools import cache
 import boto3
 import pytest
 from moto import mock_aws
+from moto.core.responses import PaginatedResult
+from moto.elasticache.responses import ElastiCacheResponse
 
 from ragonotebooks.cleanup.engine import Clients
 
-_TRUST = json.dumps({"Version": "2012-10-17", "Statement": []})
+_SERVICE = {"Effect": "Allow", "Principal": {"Service": "codepipeline.amazonaws.com"}, "Action": "sts:AssumeRole"}
+_TRUST = json.dumps({"Version": "2012-10-17", "Statement": [_SERVICE]})
+_SESSION = boto3.Session(region_name="us-east-1")  # one for all: each loads the service models anew
 _ALLOW = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:ListBucket", "Resource": "*"}]}
 
 
@@ -18,8 +22,21 @@ _ALLOW = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "
 def clients(monkeypatch: pytest.MonkeyPatch) -> Iterator[Clients]:
     """The clients of an empty account."""
     monkeypatch.setenv("MOTO_ALLOW_NONEXISTENT_REGION", "false")
+    # moto lacks parameter groups of caches: there are none
+    none = PaginatedResult({"CacheParameterGroups": []})
+    monkeypatch.setattr(ElastiCacheResponse, "describe_cache_parameter_groups", lambda self: none, raising=False)
     with mock_aws():
-        yield cache(boto3.Session(region_name="us-east-1").client)
+        yield cache(lambda service: NoAnalyzers() if service == "accessanalyzer" else _SESSION.client(service))
+
+
+class NoAnalyzers:
+    """The client of Access Analyzer, which moto lacks, in an account without any analyzer."""
+
+    def can_paginate(self, operation: str) -> bool:
+        return False
+
+    def list_analyzers(self) -> dict[str, list[str]]:
+        return {"analyzers": []}
 
 
 class Deployment:
@@ -43,7 +60,11 @@ class Deployment:
         self.bucket()
         self.access()
         self.compute()
-        self.database(self.network())
+        subnets = self.network()
+        self.database(subnets)
+        self.services(subnets)
+        self.watched()
+        self.delivery()
 
     def bucket(self) -> None:
         """A versioned bucket with an overwritten object, a deleted one and an unfinished upload."""
@@ -148,6 +169,80 @@ class Deployment:
             Tags=self.tags,
         )
         rds.create_db_snapshot(DBInstanceIdentifier=self.name, DBSnapshotIdentifier=f"{self.name}-1", Tags=self.tags)
+
+    def services(self, subnets: list[str]) -> None:
+        """A service behind a load balancer, with a name in a namespace."""
+        ecs, balancing, discovery = (self._clients(name) for name in ("ecs", "elbv2", "servicediscovery"))
+        balancer = balancing.create_load_balancer(Name=self.name, Subnets=subnets, **self._tagged())["LoadBalancers"][0]
+        arn = balancer["LoadBalancerArn"]
+        protection = {"Key": "deletion_protection.enabled", "Value": "true"}
+        balancing.modify_load_balancer_attributes(LoadBalancerArn=arn, Attributes=[protection])
+        group = balancing.create_target_group(
+            Name=self.name, Protocol="HTTP", Port=8000, VpcId=balancer["VpcId"], TargetType="ip", **self._tagged()
+        )["TargetGroups"][0]["TargetGroupArn"]
+        forward = [{"Type": "forward", "TargetGroupArn": group}]
+        balancing.create_listener(LoadBalancerArn=arn, Protocol="HTTP", Port=80, DefaultActions=forward)
+        ecs.create_service(
+            cluster=self.name, serviceName=self.name, taskDefinition=self.name, desiredCount=2, tags=self.small_tags
+        )
+        discovery.create_private_dns_namespace(Name=self.name, Vpc=balancer["VpcId"], Tags=self.tags)
+        found = discovery.list_namespaces()["Namespaces"]
+        [namespace] = [space["Id"] for space in found if space["Name"] == self.name]
+        made = discovery.create_service(Name=self.name, NamespaceId=namespace, Tags=self.tags)["Service"]["Id"]
+        discovery.register_instance(ServiceId=made, InstanceId="one", Attributes={"AWS_INSTANCE_IPV4": "10.0.0.9"})
+
+    def watched(self) -> None:
+        """A queue, a topic, a rule with a target, an alarm, a trail and a flow log."""
+        queue = self._clients("sqs").create_queue(QueueName=self.name, tags=self.labels)["QueueUrl"]
+        attributes = self._clients("sqs").get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])
+        self._clients("sns").create_topic(Name=self.name, Tags=self.tags)
+        events = self._clients("events")
+        events.put_rule(Name=self.name, ScheduleExpression="rate(1 hour)", Tags=self.tags)
+        events.put_targets(Rule=self.name, Targets=[{"Id": "queue", "Arn": attributes["Attributes"]["QueueArn"]}])
+        self._clients("cloudwatch").put_metric_alarm(
+            AlarmName=self.name,
+            ComparisonOperator="GreaterThanThreshold",
+            EvaluationPeriods=1,
+            MetricName="Errors",
+            Namespace="Test",
+            Period=60,
+            Statistic="Sum",
+            Threshold=1,
+            Tags=self.tags,
+        )
+        self._clients("cloudtrail").create_trail(Name=self.name, S3BucketName=self.name, TagsList=self.tags)
+        ec2 = self._clients("ec2")
+        ec2.create_flow_logs(
+            ResourceType="VPC",
+            ResourceIds=[ec2.describe_vpcs()["Vpcs"][-1]["VpcId"]],
+            TrafficType="ALL",
+            LogGroupName=f"/{self.name}",
+            DeliverLogsPermissionArn=f"arn:aws:iam::123456789012:role/{self.name}",
+            TagSpecifications=self._marked("vpc-flow-log"),
+        )
+
+    def delivery(self) -> None:
+        """A build project, a pipeline and the identity provider of a foreign CI."""
+        role = f"arn:aws:iam::123456789012:role/{self.name}"
+        self._clients("codebuild").create_project(
+            name=self.name,
+            source={"type": "S3", "location": f"{self.name}/source.zip"},
+            artifacts={"type": "NO_ARTIFACTS"},
+            environment={"type": "LINUX_CONTAINER", "image": "image", "computeType": "BUILD_GENERAL1_SMALL"},
+            serviceRole=role,
+            tags=self.small_tags,
+        )
+        kinds = {"category": "Source", "owner": "AWS", "provider": "S3", "version": "1"}
+        stages = [{"name": name, "actions": [{"name": name, "actionTypeId": kinds}]} for name in ("Source", "Build")]
+        store = {"type": "S3", "location": self.name}
+        pipeline = {"name": self.name, "roleArn": role, "artifactStore": store, "stages": stages, "version": 1}
+        self._clients("codepipeline").create_pipeline(pipeline=pipeline, tags=self.small_tags)
+        self._clients("iam").create_open_id_connect_provider(
+            Url=f"https://{self.name}.example.com", ClientIDList=["sts.amazonaws.com"], Tags=self.tags
+        )
+
+    def _tagged(self) -> dict[str, list[dict[str, str]]]:
+        return {"Tags": self.tags} if self.tags else {}
 
     def _subnet(self, vpc: str, number: int) -> str:
         subnet = self._clients("ec2").create_subnet(
