@@ -120,7 +120,7 @@ class Gateway:
         elif method == b"CONNECT":
             await self._tunnel(client, host)
         else:
-            await self._hand_on(client, _plain(head, target))
+            await self._hand_on(client, origin_form(head, f"{SCHEME_HEADER}: http".encode()))
 
     def _refusal(self, writer: asyncio.StreamWriter, host: str) -> str | None:
         if not self._emulates(host):
@@ -161,12 +161,17 @@ async def _deny(writer: asyncio.StreamWriter, reason: str) -> None:
     close(writer)
 
 
-def _plain(head: bytes, target: str) -> bytes:
-    """A proxy's request as its server gets it, marked as one that came without TLS, and the only one of its connection."""
-    path = "/" + target.partition("://")[2].partition("/")[2]
-    line, fields = head.replace(target.encode("latin-1"), path.encode("latin-1"), 1).split(b"\r\n", 1)
-    kept = b"".join(field for field in fields.splitlines(keepends=True) if not field.lower().startswith(b"connection:"))
-    return line + b"\r\n" + SCHEME_HEADER.encode() + b": http\r\nConnection: close\r\n" + kept
+def origin_form(head: bytes, *more: bytes) -> bytes:
+    """A proxy's request as its server gets it, with `more` fields. It is the only one of its connection, unless it is to go on in
+    another protocol.
+    """
+    line, fields = head.split(b"\r\n", 1)
+    method, target, version = line.split(b" ", 2)
+    kept = fields.splitlines(keepends=True)
+    if not any(field.lower().startswith(b"upgrade:") for field in kept):
+        kept = [b"Connection: close\r\n", *(field for field in kept if not field.lower().startswith(b"connection:"))]
+    path = b"/" + target.partition(b"://")[2].partition(b"/")[2]
+    return b" ".join([method, path, version]) + b"\r\n" + b"".join(field + b"\r\n" for field in more) + b"".join(kept)
 
 
 async def connect_unix(path: Path, attempts: int = 200) -> Stream:

@@ -429,9 +429,9 @@ class TestRequests:
         with pytest.raises(ClientError, match="is not a container in the TaskDefinition"):
             fargate.start(fargate.define("pass"), overrides={"containerOverrides": [{"name": "other"}]})
 
-    def test_services_are_refused_by_name(self, fargate: Deployment) -> None:
-        with pytest.raises(ClientError, match="ecs:CreateService is not supported by the sandbox"):
-            fargate.client("ecs").create_service(cluster="fargate", serviceName="api", taskDefinition="fargate")
+    def test_what_the_sandbox_lacks_is_refused_by_name(self, fargate: Deployment) -> None:
+        with pytest.raises(ClientError, match="ecs:ExecuteCommand is not supported by the sandbox"):
+            fargate.client("ecs").execute_command(cluster="fargate", task="0" * 32, command="sh", interactive=True)
 
     def test_instances_are_refused(self, fargate: Deployment) -> None:
         with pytest.raises(ClientError, match="No Container Instances were found in your cluster"):

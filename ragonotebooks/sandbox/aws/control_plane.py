@@ -44,7 +44,7 @@ def play(context: Context, front: Front, local: Local) -> None:
     shown: list[Callable[[], Iterable[Server]]] = [partial(servers.servers, rds.install(context))]
     status.serve(context, local, lambda: chain.from_iterable(servers() for servers in shown))
     ec2.install()
-    shown.append(ecs.install(context, local).servers)
+    shown.append(ecs.install(context, local, front.play_whole).servers)
     s3.install()
     iam.install()
     operator = Operator(context.state.account, context.state.access_key, context.state.secret_key)

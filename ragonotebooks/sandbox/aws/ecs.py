@@ -17,6 +17,7 @@ from moto.ecs.responses import EC2ContainerServiceResponse as Response
 from ragonotebooks.sandbox.aws.ecs_endpoints import Endpoints
 from ragonotebooks.sandbox.aws.ecs_life import Life
 from ragonotebooks.sandbox.aws.ecs_model import Task, make_task, now
+from ragonotebooks.sandbox.aws.ecs_proxy import Play, Proxy
 from ragonotebooks.sandbox.aws.ecs_request import check_run, is_waiter, make_interface
 from ragonotebooks.sandbox.aws.ecs_services import Services, actions
 from ragonotebooks.sandbox.aws.fargate import check_definition, completed
@@ -72,6 +73,11 @@ class Tasks:
         if not task.has_stopped:
             self._lives[task.task_arn].stop(code, reason)
 
+    def find(self, arn: str) -> Task | None:
+        """Return a task by its ARN."""
+        life = self._lives.get(arn)
+        return life.task if life else None
+
     def servers(self) -> Iterator[Server]:
         """The tasks that have not stopped, as `sandbox status` shows them."""
         with self._context.lock:
@@ -89,10 +95,11 @@ class Tasks:
         self._context.wait_until(lambda: all(task.has_stopped for task in tasks), _END_PATIENCE)
 
 
-def install(context: Context, local: Local) -> Tasks:
-    """Put the controller behind moto's ECS and return it."""
+def install(context: Context, local: Local, play: Play) -> Tasks:
+    """Put the controller behind moto's ECS and return it; `play` registers hosts with the gateway."""
     tasks = Tasks(context, local)
-    services = context.part(Services, lambda: Services(context, tasks.begin, tasks.stop))
+    learn = Proxy(context, tasks.find, play).learn
+    services = context.part(Services, lambda: Services(context, tasks.begin, tasks.stop, learn))
     models.ecs_backends.backend = Backend
     answers = {
         "register_task_definition": _register,

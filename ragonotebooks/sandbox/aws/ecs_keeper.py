@@ -16,7 +16,6 @@ from moto.core.exceptions import ServiceException
 
 from ragonotebooks.sandbox.aws import ecs_targets
 from ragonotebooks.sandbox.aws.ecs_events import announce_deployment, announce_service
-from ragonotebooks.sandbox.aws.ecs_health import read_health_check
 from ragonotebooks.sandbox.aws.ecs_model import Task, now
 from ragonotebooks.sandbox.aws.ecs_rollout import Limits, to_start, to_stop
 from ragonotebooks.sandbox.aws.ecs_service_model import Deployment, Service
@@ -183,13 +182,13 @@ class Keeper(threading.Thread):
         for _ in range(count):
             try:
                 started.append(self._launch(self._service, deployment))
+                deployment.alive.append(started[-1])
             except ServiceException as problem:
                 if self._say_once(f"was unable to place a task. Reason: {problem.message}"):
                     announce_service(self._context, self._service, "ERROR", "SERVICE_TASK_CONFIGURATION_FAILURE")
                 self._count_failure(deployment)
                 break
         if started:
-            deployment.alive += started
             names = " ".join(f"(task {task.id})" for task in started)
             self._service.say(f"has started {len(started)} tasks: {names}.")
 
@@ -230,14 +229,11 @@ class Keeper(threading.Thread):
 
     def _is_healthy(self, task: Task) -> bool:
         """Whether a task does its work, as far as anybody asks."""
-        if task.last_status != "RUNNING" or task.started_at is None or task.desired_status != "RUNNING":
-            return False
-        checked = any(read_health_check(container) for container in task.definition.container_definitions)
-        if checked and task.health_status != "HEALTHY":
+        if not task.is_ready:
             return False
         if task.load_balancers:
             return all(place.state == "healthy" for place in ecs_targets.places(task))
-        return checked or _age(task) >= _SETTLED
+        return task.health_status == "HEALTHY" or _age(task) >= _SETTLED
 
     def _say_once(self, text: str) -> bool:
         """Add a line to the service's history unless it is there since the last time that a task was healthy."""

@@ -40,6 +40,7 @@ class Task:
         cluster: The moto cluster that it is in.
         interface: The moto network interface that it has while it lives.
         load_balancers: The target groups that it is in while it runs, as its service names them.
+        namespace: The ARN of the Service Connect namespace whose names it knows.
         note: Told, for the history of its service, what happens to it.
     """
 
@@ -55,6 +56,7 @@ class Task:
     launch_type: str | None
     capacity_provider_name: str | None
     load_balancers: list[dict[str, Any]] = field(default_factory=list)
+    namespace: str | None = None
     note: Callable[[str], None] = field(default=lambda text: None)
     containers: list[Container] = field(default_factory=list)
     attachments: list[dict[str, Any]] = field(default_factory=list)
@@ -125,6 +127,13 @@ class Task:
         pairs = zip(self.containers, described, strict=True)
         states = {one.health_status for one, says in pairs if one.essential and read_health_check(says)}
         return next((state for state in ("UNHEALTHY", "UNKNOWN", "HEALTHY") if state in states), "UNKNOWN")
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether it runs and shall, and is healthy where anybody asks its containers."""
+        asked = any(read_health_check(container) for container in self.definition.container_definitions)
+        runs = (self.last_status, self.desired_status) == ("RUNNING", "RUNNING")
+        return runs and (not asked or self.health_status == "HEALTHY")
 
     @property
     def has_stopped(self) -> bool:

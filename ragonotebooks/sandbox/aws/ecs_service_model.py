@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
+from ragonotebooks.sandbox.aws.ecs_connect import Connect
 from ragonotebooks.sandbox.aws.ecs_model import Tags, Task, now
 
 _BEFORE_RUNNING: Final = frozenset({"PROVISIONING", "PENDING", "ACTIVATING"})
@@ -21,6 +22,7 @@ class Revision:
 
     Attributes:
         definition: The moto task definition.
+        connect: What the configuration of Service Connect means.
     """
 
     definition: Any
@@ -30,6 +32,7 @@ class Revision:
     capacity_provider_strategy: list[dict[str, Any]] | None
     platform_version: str
     service_connect_configuration: dict[str, Any] | None
+    connect: Connect | None = None
 
 
 class _Revised:
@@ -102,6 +105,11 @@ class Deployment(_Revised):
     @property
     def pending_count(self) -> int:
         return sum(task.last_status in _BEFORE_RUNNING for task in self.alive)
+
+    @property
+    def connect(self) -> Connect | None:
+        """What it has to do with Service Connect."""
+        return self.revision.connect
 
     @property
     def service_connect_resources(self) -> list[dict[str, str]]:

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from moto.ecs.exceptions import EcsClientException, InvalidParameterException
 
-from ragonotebooks.sandbox.aws.ecs_connect import check_connect
+from ragonotebooks.sandbox.aws.ecs_connect import read_connect
 from ragonotebooks.sandbox.aws.ecs_request import active_definition, check_placement
 from ragonotebooks.sandbox.aws.ecs_service_model import Revision
 
@@ -113,8 +113,7 @@ def make_revision(backend: Any, cluster: Any, request: Request) -> Revision:
         platform_version=request.get("platformVersion") or "LATEST",
         service_connect_configuration=request.get("serviceConnectConfiguration"),
     )
-    _check_revision(backend, cluster, revision)
-    return revision
+    return _checked(backend, cluster, revision)
 
 
 def changed_revision(backend: Any, cluster: Any, before: Revision, request: Request) -> Revision:
@@ -130,10 +129,7 @@ def changed_revision(backend: Any, cluster: Any, before: Revision, request: Requ
         changes["definition"] = active_definition(backend, name)
     if "capacity_provider_strategy" in changes:
         changes["launch_type"] = None
-    revision = replace(before, **changes)
-    if changes:
-        _check_revision(backend, cluster, revision)
-    return revision
+    return _checked(backend, cluster, replace(before, **changes)) if changes else before
 
 
 def placement(revision: Revision) -> Request:
@@ -145,12 +141,12 @@ def placement(revision: Revision) -> Request:
     }
 
 
-def _check_revision(backend: Any, cluster: Any, revision: Revision) -> None:
+def _checked(backend: Any, cluster: Any, revision: Revision) -> Revision:
     check_placement(backend, cluster, revision.definition, placement(revision))
     for given in revision.load_balancers:
         _check_load_balancer(backend, revision.definition, given)
-    if revision.service_connect_configuration:
-        check_connect(backend, cluster, revision.definition, revision.service_connect_configuration)
+    connect = read_connect(backend, cluster, revision.definition, revision.service_connect_configuration)
+    return replace(revision, connect=connect)
 
 
 def _check_load_balancer(backend: Any, definition: Any, given: Request) -> None:

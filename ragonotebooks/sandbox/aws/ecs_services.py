@@ -41,10 +41,11 @@ class Services:
         context: The daemon's shared parts.
         begin: Lets a task that was just made begin.
         stop: Lets a task end.
+        learn: Is told the names that services give themselves.
     """
 
-    def __init__(self, context: Context, begin: Begin, stop: Stop) -> None:
-        self._context, self._begin, self._stop = context, begin, stop
+    def __init__(self, context: Context, begin: Begin, stop: Stop, learn: Callable[[set[str]], None]) -> None:
+        self._context, self._begin, self._stop, self._learn = context, begin, stop, learn
         self._keepers: dict[str, Keeper] = {}
 
     def create(self, backend: Any, request: dict[str, Any]) -> Service:
@@ -70,7 +71,7 @@ class Services:
         backend.services[f"{cluster.name}:{name}"] = service
         self._keepers[service.arn] = Keeper(self._context, service, self._launch, self._stop)
         self._keepers[service.arn].start()
-        announce_deployment(self._context, service, service.primary)
+        self._begin_deployment(service)
         return service
 
     def update(self, backend: Any, request: dict[str, Any]) -> Service:
@@ -87,9 +88,8 @@ class Services:
         if request.get("desiredCount") is not None:
             self._scale(service, int(request["desiredCount"]))
         if revision != service.revision or request.get("forceNewDeployment"):
-            deployment = Deployment(revision, service.desired_count)
-            self._keepers[service.arn].make_primary(deployment)
-            announce_deployment(self._context, service, deployment)
+            self._keepers[service.arn].make_primary(Deployment(revision, service.desired_count))
+            self._begin_deployment(service)
         self._context.changed.notify_all()
         return service
 
@@ -118,6 +118,11 @@ class Services:
         """Let go of the lock until the services are what they shall be, are gone or have failed, within limits."""
         self._context.wait_until(lambda: all(map(_is_settled, services)), _PATIENCE)
 
+    def _begin_deployment(self, service: Service) -> None:
+        if connect := service.primary.connect:
+            self._learn({host for host, _ in connect.names})
+        announce_deployment(self._context, service, service.primary)
+
     def _scale(self, service: Service, count: int) -> None:
         if count != service.desired_count:
             service.desired_count = service.primary.desired_count = count
@@ -139,6 +144,7 @@ class Services:
         interface = make_interface(backend, network)
         task = make_task(region, revision.definition, service.cluster, interface, request)
         task.load_balancers, task.note = revision.load_balancers, service.say
+        task.namespace = revision.connect.namespace if revision.connect else None
         self._begin(backend, task)
         return task
 
@@ -201,7 +207,9 @@ def _find_active(backend: Any, cluster: Any, name: str) -> Service:
 
 
 def _is_settled(service: Service) -> bool:
-    return service.steady or service.status == "INACTIVE" or service.primary.rollout_state == "FAILED"
+    if service.status == "ACTIVE":
+        return service.steady or service.primary.rollout_state == "FAILED"
+    return service.status == "INACTIVE"
 
 
 def _spread(service: Service, wanted: dict[str, Any]) -> dict[str, Any]:
