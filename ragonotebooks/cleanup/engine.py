@@ -38,6 +38,7 @@ _PASSING: Final = frozenset(
         "RequestLimitExceeded",
     }
 )
+_UNPLAYED: Final = frozenset({"NotImplemented"})
 
 
 @dataclass(frozen=True)
@@ -89,7 +90,7 @@ class _Look:
 
     def may_change(self) -> bool:
         """Whether waiting can help: something is going, or is held by something that may go."""
-        return bool(self.going()) or any(_passes(error) for error in self.refused.values())
+        return bool(self.going()) or any(_is(error, _PASSING) for error in self.refused.values())
 
 
 def plan(clients: Clients, owner: Ownership) -> Iterator[Row]:
@@ -138,7 +139,9 @@ def _look(clients: Clients, owner: Ownership) -> _Look:
         try:
             found = list(kind.find(clients(kind.service), owner))
         except (ClientError, BotoCoreError) as error:
-            look.unseen[kind] = error
+            # what a sandbox does not play, nobody has made there
+            if not _is(error, _UNPLAYED):
+                look.unseen[kind] = error
         else:
             look.found.update({(kind, one.id): one for one in found})
     return look
@@ -166,8 +169,8 @@ def _unseen(look: _Look) -> Iterator[Row]:
         yield Row(kind.service, kind.name, "*", "left", f"these could not be looked for: {_sentence(error)}")
 
 
-def _passes(error: Exception) -> bool:
-    return isinstance(error, ClientError) and error.response["Error"]["Code"] in _PASSING
+def _is(error: Exception, codes: frozenset[str]) -> bool:
+    return isinstance(error, ClientError) and error.response["Error"]["Code"] in codes
 
 
 def _sentence(error: Exception) -> str:
