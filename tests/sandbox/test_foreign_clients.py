@@ -156,3 +156,10 @@ def test_endpoints_of_a_persons_own_are_not_asked(sandbox: Sandbox) -> None:
     variables = client.environment(sandbox.state)
     assert not variables.keys() & set(client.FOREIGN_VARIABLES)
     assert output(sandbox, 'echo "${AWS_ENDPOINT_URL-unset} ${AWS_PROFILE-unset}"') == "unset unset"
+
+
+def test_page_names_every_variable_that_is_set_or_unset(sandbox: Sandbox) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "sandbox.md").read_text(encoding="utf-8")
+    assert [
+        name for name in (*client.environment(sandbox.state), *client.FOREIGN_VARIABLES) if f"`{name}`" not in page
+    ] == []
