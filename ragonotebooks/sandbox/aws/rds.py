@@ -11,7 +11,6 @@ import shutil
 import socket
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,7 +30,6 @@ from ragonotebooks.sandbox.parts.relay import PostgresRelay, free_listener
 
 TRUST_STORE = r"truststore\.pki\.rds\.amazonaws\.com"
 _TRANSITIONAL = frozenset({"creating", "deleting", "starting", "stopping", "rebooting", "modifying", "backing-up"})
-_RESTART_PAUSE = 0.2
 
 
 @dataclass
@@ -104,7 +102,7 @@ class Databases:
         def again() -> None:
             server.stop()
             server.start()
-            self._watch(instance)
+            server.keep()
 
         self._background(instance, "available", again)
 
@@ -143,7 +141,7 @@ class Databases:
         with self._context.lock:
             instance.engine_version = self._postgres().version
             self._real[instance.arn] = _Real(server, relay, listener)
-        self._watch(instance)
+        server.keep()
 
     def _admits(self, instance: Any, client: Address, here: Address) -> bool:
         try:
@@ -173,17 +171,6 @@ class Databases:
                 self._context.changed.notify_all()
 
         self._context.workers.submit(go)
-
-    def _watch(self, instance: Any) -> None:
-        def wait() -> None:
-            real = self._real.get(instance.arn)
-            while real and real.server.pid:
-                real.server.wait()
-                if self._real.get(instance.arn) is real and real.server.crashed:
-                    time.sleep(_RESTART_PAUSE)
-                    real.server.start()
-
-        threading.Thread(target=wait, name=f"watch {instance.db_instance_identifier}", daemon=True).start()
 
     def _remove(self, real: _Real) -> None:
         self._context.run(real.relay.close())
