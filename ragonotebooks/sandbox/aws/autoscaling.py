@@ -20,11 +20,10 @@ from ragonotebooks.sandbox.aws import autoscaling_tags, cloudwatch
 from ragonotebooks.sandbox.aws.alarms import Alarm, latest
 from ragonotebooks.sandbox.aws.autoscaling_policies import NAMESPACE, Backend
 from ragonotebooks.sandbox.aws.ecs_services import Services
-from ragonotebooks.sandbox.aws.errors import ApiError, unsupported
+from ragonotebooks.sandbox.aws.errors import ApiError
 from ragonotebooks.sandbox.aws.scaling import DEFAULT_COOLDOWN, Cooldown, by_steps, by_target
 from ragonotebooks.sandbox.context import Context
 
-_PREFIX: Final = "application-autoscaling"
 _DIMENSION: Final = "ecs:service:DesiredCount"
 
 
@@ -111,7 +110,6 @@ def _install(context: Context) -> AutoScaling:
     actions = {
         **autoscaling_tags.actions(),
         "describe_scaling_activities": lambda self: _describe(self, controller),
-        "put_scheduled_action": lambda self: _refuse("PutScheduledAction"),
     }
     for name, action in actions.items():
         setattr(Response, name, action)
@@ -127,10 +125,6 @@ def _describe(self: Any, controller: AutoScaling) -> ActionResult:
         and all(value in (None, activity[name]) for name, value in wanted.items())
     ]
     return ActionResult({"ScalingActivities": found[: self._get_int_param("MaxResults") or 50]})
-
-
-def _refuse(operation: str) -> Any:
-    raise unsupported(_PREFIX, operation)
 
 
 def _wanted(policy: Any, capacity: int, alarm: Alarm, value: float) -> int:

@@ -4,6 +4,7 @@ Targets are queues, topics, log groups, ECS tasks and CodeBuild builds; others a
 matches patterns.
 """
 
+import json
 import threading
 import time
 import uuid
@@ -11,6 +12,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from moto.events import models
+from moto.events.responses import EventsHandler
 
 from ragonotebooks.sandbox.aws import schedules
 from ragonotebooks.sandbox.aws.errors import ApiError
@@ -117,9 +119,18 @@ def _install(context: Context) -> Events:
         events.offer(self, _complete(event, self.account_id, self.region_name))
 
     models.Rule.send_to_targets = send_to_targets
+    setattr(EventsHandler, "test_event_pattern", _test_pattern)  # noqa: B010  # moto's says nothing
     context.events.append(events.take)
     threading.Thread(target=events.run, name="schedules", daemon=True).start()
     return events
+
+
+def _test_pattern(self: Any) -> str:
+    try:
+        event = json.loads(self._get_param("Event"))
+    except ValueError:
+        raise ApiError("InvalidEventPatternException", "Parameter Event is not valid JSON.") from None
+    return json.dumps({"Result": models.EventPattern.load(self._get_param("EventPattern")).matches_event(event)})
 
 
 def _complete(event: dict[str, Any], account: str, region: str) -> dict[str, Any]:

@@ -53,13 +53,17 @@ _THINGS: Final = {
         r"CarrierGateway|CustomerGateway|Fleet|Hosts|LaunchTemplate|RunInstances|Spot|TrafficMirror|TransitGateway|Vpn"
         r"|VpcPeering"
     ),
+    "application-autoscaling": re.compile(r"ScheduledAction"),
+    "cloudwatch": re.compile(r"InsightRule"),
     "ecs": re.compile(r"Attributes|CapacityProvider$|ContainerInstance|TaskSet"),
     "elasticache": re.compile(r"Snapshot|User"),
+    "events": re.compile(r"ApiDestination|Archive|Connection|Endpoint|Partner|Replay"),
     "logs": re.compile(r"Delivery"),
     "rds": re.compile(
         r"BlueGreen|DBCluster(?!ParameterGroup)|DBProxy|DBSecurityGroup|DBShardGroup|ExportTask|GlobalCluster|OptionGroup"
         r"|ReadReplica|ToPointInTime"
     ),
+    "sns": re.compile(r"Platform|Endpoint|PhoneNumber|SMS"),
     "ssm": re.compile(r"MaintenanceWindow|PatchBaseline|PatchGroup|SendCommand"),
 }
 

@@ -26,6 +26,7 @@ from ragonotebooks.sandbox.context import Context
 
 SERVICE: Final = "sns.amazonaws.com"
 _WEB: Final = ("http", "https")
+_ARN: Final = re.compile(r"arn:aws:sns:[a-z0-9-]+:\d{12}:[\w.-]+")
 _BALANCER: Final = re.compile(r".+\.elb(\.[a-z0-9-]+)?\.amazonaws\.com")
 _ATTEMPTS, _SECONDS_BETWEEN, _PATIENCE = 3, 1.0, 15.0
 
@@ -114,6 +115,7 @@ def of(context: Context) -> Topics:
 
 def _install(context: Context) -> Topics:
     topics, publish = Topics(context), models.Subscription.publish
+    get, send_on = models.SNSBackend.get_topic, models.SNSBackend.publish
 
     def deliver(self: Any, message: str, message_id: str, *args: Any, **more: Any) -> None:
         if str(self.attributes.get("RawMessageDelivery")).lower() == "false":
@@ -124,6 +126,17 @@ def _install(context: Context) -> Topics:
             publish(self, message, message_id, *args, **more)
             context.changed.notify_all()
 
+    def get_topic(self: Any, arn: str) -> Any:
+        if _ARN.fullmatch(arn or "") is None:
+            raise ApiError("InvalidParameter", "Invalid parameter: TopicArn; the sandbox publishes to topics alone")
+        return get(self, arn)
+
+    def send(self: Any, message: str, arn: str | None, phone_number: str | None = None, **more: Any) -> Any:
+        if phone_number:
+            raise ApiError("InvalidParameter", "Invalid parameter: PhoneNumber; the sandbox sends no SMS")
+        return send_on(self, message, arn, **more)
+
+    models.SNSBackend.get_topic, models.SNSBackend.publish = get_topic, send
     models.Subscription.publish = deliver
     models.Subscription.private_key = lambda self: _key()
     Response.subscribe = lambda self: _subscribe(self, topics)
