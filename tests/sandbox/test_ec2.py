@@ -89,7 +89,20 @@ def use_for_interface(network: Network) -> Callable[[], object]:
     return lambda: network.ec2.delete_network_interface(NetworkInterfaceId=interface)
 
 
-@pytest.mark.parametrize("use", [refer, refer_outbound, use_for_endpoint, use_for_interface])
+def use_for_database(network: Network) -> Callable[[], object]:
+    rds = network.aws.client("rds")
+    rds.create_db_subnet_group(DBSubnetGroupName="g", DBSubnetGroupDescription="d", SubnetIds=network.subnets)
+    rds.create_db_instance(
+        DBInstanceIdentifier="papers",
+        Engine="postgres",
+        DBInstanceClass="db.t4g.micro",
+        DBSubnetGroupName="g",
+        VpcSecurityGroupIds=[network.group],
+    )
+    return lambda: rds.delete_db_instance(DBInstanceIdentifier="papers", SkipFinalSnapshot=True)
+
+
+@pytest.mark.parametrize("use", [refer, refer_outbound, use_for_endpoint, use_for_interface, use_for_database])
 def test_group_that_is_used_stays(network: Network, use: Callable[[Network], Callable[[], object]]) -> None:
     release = use(network)
     with pytest.raises(ClientError, match=f"resource {network.group} has a dependent object") as caught:
@@ -119,7 +132,7 @@ def nat_gateway(network: Network) -> Callable[[], object]:
     return lambda: network.ec2.delete_nat_gateway(NatGatewayId=gateway["NatGatewayId"])
 
 
-@pytest.mark.parametrize("use", [use_for_endpoint, use_for_interface, nat_gateway])
+@pytest.mark.parametrize("use", [use_for_endpoint, use_for_interface, use_for_database, nat_gateway])
 def test_subnet_that_is_used_stays(network: Network, use: Callable[[Network], Callable[[], object]]) -> None:
     release = use(network)
     with pytest.raises(ClientError, match=f"The subnet '{network.subnets[0]}' has dependencies") as caught:

@@ -138,6 +138,19 @@ def test_what_the_sandbox_cannot_run_is_refused_by_name(sandbox: Sandbox, settin
     assert "refused" not in [one.id for one in ask(sandbox.state).servers]
 
 
+def test_the_engine_version_that_runs_is_the_one_that_is_offered(sandbox: Sandbox, database: dict[str, Any]) -> None:
+    def offered(**asked: str) -> list[str]:
+        found = sandbox.client("rds").describe_db_engine_versions(**asked)["DBEngineVersions"]
+        return [version["EngineVersion"] for version in found]
+
+    running = query(sandbox, database, "show server_version")[0][0].split()[0]
+    major = running.partition(".")[0]
+    assert database["EngineVersion"] == running
+    assert offered() == offered(Engine="postgres", EngineVersion=major) == offered(EngineVersion=running) == [running]
+    assert offered(Engine="postgres", DBParameterGroupFamily=f"postgres{major}") == [running]
+    assert offered(Engine="mysql") == offered(Engine="postgres", EngineVersion="9.6") == []
+
+
 def test_a_read_replica_is_refused_by_name(sandbox: Sandbox, database: dict[str, Any]) -> None:
     with pytest.raises(ClientError, match="CreateDBInstanceReadReplica is not supported"):
         sandbox.client("rds").create_db_instance_read_replica(
