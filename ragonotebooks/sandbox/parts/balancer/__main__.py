@@ -12,7 +12,7 @@ import socket
 import sys
 from typing import Final
 
-from ragonotebooks.sandbox.parts.balancer.exchange import Arrival, Connection
+from ragonotebooks.sandbox.parts.balancer.connection import Arrival, Connection
 from ragonotebooks.sandbox.parts.balancer.http1 import HEAD_LIMIT
 from ragonotebooks.sandbox.parts.balancer.world import World
 from ragonotebooks.sandbox.parts.channel import Channel

@@ -6,7 +6,7 @@ Source: Application Load Balancers user guide, "Listener rules", read 2026-11.
 
 import ipaddress
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl
@@ -59,7 +59,7 @@ def matcher(condition: dict[str, Any]) -> Matcher:
     return _KINDS[condition["Field"]](condition)
 
 
-def location(config: dict[str, Any], asked: Asked, protocol: str, port: int) -> str:
+def location(config: Mapping[str, Any], asked: Asked, protocol: str, port: int) -> str:
     """Return where a redirect leads: its configuration, with the placeholders filled from the request."""
     values = {"protocol": protocol, "host": asked.host, "port": str(port), "path": asked.path[1:], "query": asked.query}
 

@@ -109,7 +109,7 @@ class World:
         for key in list(group.targets):
             target = group.targets[key]
             wanted = told.get(key)
-            if wanted is None or (target.address and wanted["address"] and target.address != wanted["address"]):
+            if wanted is None or _is_another(target, wanted):
                 self._forget(group.targets.pop(key))
         for key, one in told.items():
             target = group.targets.setdefault(key, Target(key, one["address"], one["port"], None))
@@ -146,3 +146,9 @@ class World:
         target.draining = True
         if not target.outstanding:
             target.cut()
+
+
+def _is_another(target: Target, told: dict[str, Any]) -> bool:
+    """Whether what is told is of a new target with the same address: it moved on this machine, or was registered again."""
+    moved = target.address and told["address"] and target.address != told["address"]
+    return bool(moved) or (target.draining and told["draining"] is None)
