@@ -125,11 +125,10 @@ class Jobs(BaseModel):
 
 
 class Check(BaseModel):
-    """How one thing that the API needs answered."""
+    """How one thing that the API needs answered, and after how long; why it did not is in the log."""
 
     ok: bool
     ms: float
-    error: str | None = None
 
 
 class Readiness(BaseModel):

@@ -68,6 +68,19 @@ def current() -> Mapping[str, Any]:
     return _about.get()
 
 
+@contextmanager
+def held() -> Iterator[None]:
+    """No other thread is in the middle of a line inside of the block, so that the process can be copied."""
+    handlers = logging.getLogger().handlers
+    for handler in handlers:
+        handler.acquire()
+    try:
+        yield
+    finally:
+        for handler in handlers:
+            handler.release()
+
+
 def info(event: str, **fields: Any) -> None:
     """Log that `event` happened; the values of `fields` are what JSON can hold."""
     _logger.info(event, extra={"fields": fields})

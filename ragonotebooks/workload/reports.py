@@ -7,8 +7,9 @@ from typing import Any
 
 from .artifacts import Artifacts, MissingArtifactError, to_json
 from .chunks import Passage
-from .embeddings import Vectors
+from .embeddings import Vectors, embed
 from .evaluate import QUESTIONS, evaluate, read_questions
+from .recall import measure
 from .store import Store
 
 REPORTS = "reports/"
@@ -21,7 +22,10 @@ def write(store: Store, artifacts: Artifacts, name: str) -> dict[str, Any]:
     papers, (passages, vectors) = store.papers(limit=None), store.passages()
     if data not in artifacts.list(data):
         report: dict[str, Any] = {"report": name, "written": datetime.now(UTC).isoformat(timespec="seconds")}
-        report |= {"corpus": statistics(papers, passages), "evaluation": _evaluation(artifacts, passages, vectors)}
+        report |= {
+            "corpus": statistics(papers, passages),
+            "evaluation": _evaluation(store, artifacts, passages, vectors),
+        }
         artifacts.write(page, markdown(report).encode())
         artifacts.write(data, to_json(report))  # last: where it is, the other one is too
     return {"report": data, "page": page, "papers": len(papers)}
@@ -60,16 +64,21 @@ def markdown(report: dict[str, Any]) -> str:
         f"| {method} | {value['recall@5']:.3f} | {value['mrr']:.3f} |"
         for method, value in evaluation["methods"].items()
     ]
-    return "\n".join([*lines, "", f"Over {evaluation['questions']} questions.", ""])
+    lines += ["", f"Over {evaluation['questions']} questions. Of the ten passages that are nearest to a question, "]
+    lines[-1] += f"the vector index finds {evaluation['index_recall@10']:.1%}."
+    return "\n".join([*lines, ""])
 
 
-def _evaluation(artifacts: Artifacts, passages: Sequence[Passage], vectors: Vectors) -> dict[str, Any] | None:
+def _evaluation(
+    store: Store, artifacts: Artifacts, passages: Sequence[Passage], vectors: Vectors
+) -> dict[str, Any] | None:
     try:
         questions = read_questions(artifacts.read(QUESTIONS).data)
     except MissingArtifactError:
         return None
     result = evaluate(passages, vectors, questions)
-    return {"questions": result["questions"], "methods": result["methods"]}
+    found = measure(store, embed([question.text for question in questions]), top=10)
+    return {"questions": len(questions), "methods": result["methods"], "index_recall@10": round(found.recall, 4)}
 
 
 def _most(values: Iterable[Iterable[str]]) -> dict[str, int]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from .errors import InputError
 
+SHORTEST_KEY = 16
 SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
 
 
@@ -78,7 +79,10 @@ def queue(environment: Mapping[str, str]) -> Queue:
 
 def api_keys(environment: Mapping[str, str]) -> list[str]:
     """API_KEY: the key that clients must send, or several with commas between them, so that one can be replaced."""
-    return _listed(_required(environment, "API_KEY", "the key that clients must send, injected as a secret"))
+    keys = _listed(_required(environment, "API_KEY", "the key that clients must send, injected as a secret"))
+    if not keys or min(map(len, keys)) < SHORTEST_KEY:
+        raise InputError(f"API_KEY holds a key that can be guessed: give each {SHORTEST_KEY} characters or more.")
+    return keys
 
 
 def provider(environment: Mapping[str, str]) -> Provider | None:

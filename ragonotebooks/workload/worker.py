@@ -6,6 +6,7 @@ put back for another worker, as is the job of a worker that was killed: it is no
 
 import os
 import signal
+import sys
 import threading
 import time
 from types import FrameType
@@ -19,17 +20,18 @@ from rq.serializers import JSONSerializer
 
 from . import job, jobs, logs, metrics, settings
 from .errors import InputError
+from .keeper import Keeper
 
 STOP_SECONDS = 20  # ECS kills a task 30 s after it asked it to stop, unless the task definition says otherwise
 BEAT_SECONDS = 5
 DEAD_SECONDS = 20  # a job whose worker gave no sign for so long is given to another
-DEPTH_SECONDS = 10  # how often the depth of the queue is measured
 PATIENCE = 15  # tries, about 13 s: a queue that is restarted or fails over is back by then
 
 
 class Worker(rq.Worker):
     """RQ's worker with our log lines, our measurements and a limit to how long it goes on after SIGTERM."""
 
+    max_connection_wait_time = 5.0
     stopping = False
 
     def request_stop(self, signum: int, frame: FrameType | None) -> None:
@@ -48,6 +50,14 @@ class Worker(rq.Worker):
         # whoever signals the whole process tree must not end the job
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
+
+    def _install_signal_handlers(self) -> None:
+        super()._install_signal_handlers()  # type: ignore[no-untyped-call]
+        logs.info("working", worker=self.name)
+
+    def fork_work_horse(self, job: Job, queue: rq.Queue) -> None:
+        with logs.held():
+            super().fork_work_horse(job, queue)
 
     def get_heartbeat_ttl(self, job: Job, working_time: float = 0.0) -> int:
         return DEAD_SECONDS
@@ -81,25 +91,13 @@ class Worker(rq.Worker):
         logs.error("job failed", message=job.meta["error"], retries_left=job.retries_left, traceback=unexpected)
 
 
-def measure_depth(queue: jobs.Jobs) -> None:
-    """Log how many jobs wait, again and again, as long as the process lives."""
-    while True:
-        try:
-            depth = queue.depth()
-            metrics.log("queue", {"QueueDepth": (depth, "Count")}, [["service"]], service="worker")
-        except redis.RedisError as error:
-            logs.warning("queue unreachable", message=str(error))
-        time.sleep(DEPTH_SECONDS)
-
-
 def main() -> None:
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # until RQ listens, there is nothing to finish
     queue = settings.queue(os.environ)
     # what the jobs will need, named before one is taken
     settings.database(os.environ), settings.artifacts(os.environ), settings.image_digest(os.environ)
     connection = jobs.connect(queue, PATIENCE)
-    jobs.Jobs(connection).ping()
-    measuring = jobs.Jobs(jobs.connect(queue, PATIENCE))
-    threading.Thread(target=measure_depth, args=[measuring], daemon=True).start()
+    keeper = Keeper(jobs.connect(queue, PATIENCE))
     worker = Worker(
         [jobs.Jobs(connection).queue],
         connection=connection,
@@ -108,10 +106,11 @@ def main() -> None:
         maintenance_interval=BEAT_SECONDS,
         worker_ttl=15 + BEAT_SECONDS,  # RQ waits 15 s less than this for a job before it looks for dead ones
     )
-    logs.info("working", worker=worker.name)
-    worker.work(logging_level="WARNING", with_scheduler=True)
+    keeper.start()
+    worker.work(logging_level="WARNING")
     if not worker.stopping:
         raise RuntimeError("the worker ended without being asked to")
+    keeper.stop()
     logs.info("stopped", worker=worker.name)
 
 

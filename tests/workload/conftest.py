@@ -22,6 +22,7 @@ from moto import mock_aws
 from ragonotebooks.workload.artifacts import FolderArtifacts
 from ragonotebooks.workload.settings import Database
 from ragonotebooks.workload.store import connect
+from tests.workload.provider import Model, serving
 from tests.workload.valkey import Valkey
 
 # how long an example takes says nothing on a busy machine
@@ -222,7 +223,10 @@ def valkey() -> Iterator[Valkey]:
         server.stop()
 
 
-API_KEY = "a-key-for-the-api"
+@pytest.fixture
+def model() -> Iterator[Model]:
+    with serving() as model:
+        yield model
 
 
 @pytest.fixture
@@ -230,4 +234,4 @@ def service(environment: dict[str, str], valkey: Valkey, monkeypatch: pytest.Mon
     """What a task definition gives to the API and to the worker; the queue is empty."""
     valkey.client().flushall()
     monkeypatch.setenv("SSL_CERT_FILE", str(valkey.ca))  # OpenSSL reads it in this process, too
-    return environment | valkey.environment() | {"API_KEY": API_KEY}
+    return environment | valkey.environment() | {"API_KEY": "a-key-for-the-api"}

@@ -88,7 +88,7 @@ def test_words_match_by_stem_and_any_of_them_is_enough(database: Database) -> No
 
 
 def test_a_search_fuses_both_orders_as_the_evaluation_does(database: Database) -> None:
-    vocabulary = "wage price tax trade bank growth school health city risk".split()
+    vocabulary = ["wage", "price", "tax", "trade", "bank", "growth", "school", "health", "city", "risk"]
     random = np.random.default_rng(1)
     with connect(database) as store:
         for number in range(60):

@@ -81,12 +81,15 @@ class Valkey:
                 threading.Thread(target=self._serve, args=[client], daemon=True).start()
 
     def _serve(self, client: socket.socket) -> None:
-        with client, socket.socket(socket.AF_UNIX) as server, suppress(OSError):
-            with self._context.wrap_socket(client, server_side=True) as secure:
-                server.connect(self._socket)
-                back = threading.Thread(target=_pump, args=[server, secure], daemon=True)
-                back.start()
-                _pump(secure, server)
+        with (
+            suppress(OSError),
+            client,
+            socket.socket(socket.AF_UNIX) as server,
+            self._context.wrap_socket(client, server_side=True) as secure,
+        ):
+            server.connect(self._socket)
+            threading.Thread(target=_pump, args=[server, secure], daemon=True).start()
+            _pump(secure, server)
 
 
 def _pump(source: socket.socket, target: socket.socket) -> None:
