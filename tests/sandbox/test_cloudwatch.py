@@ -293,12 +293,16 @@ def test_metric_filter_that_would_measure_nothing_is_refused(pattern: str, value
     assert problem in (metric_filters.check({"filterPattern": pattern, "metricTransformations": [made]}) or "")
 
 
+@pytest.fixture(scope="module")
+def cloudwatch(sandbox: Sandbox) -> Any:
+    return sandbox.client("cloudwatch")
+
+
 def now() -> datetime:
     return datetime.now(UTC)
 
 
-def test_metrics_are_put_listed_and_read(sandbox: Sandbox) -> None:
-    cloudwatch = sandbox.client("cloudwatch")
+def test_metrics_are_put_listed_and_read(cloudwatch: Any) -> None:
     data = [
         {
             "MetricName": "ms",
@@ -338,9 +342,9 @@ def test_metrics_are_put_listed_and_read(sandbox: Sandbox) -> None:
         ("N", {"Value": 1, "StorageResolution": 30}, "StorageResolution"),
     ],
 )
-def test_malformed_metric_is_refused(sandbox: Sandbox, namespace: str, datum: dict[str, Any], problem: str) -> None:
+def test_malformed_metric_is_refused(cloudwatch: Any, namespace: str, datum: dict[str, Any], problem: str) -> None:
     with pytest.raises(ClientError, match=problem):
-        sandbox.client("cloudwatch").put_metric_data(Namespace=namespace, MetricData=[{"MetricName": "m", **datum}])
+        cloudwatch.put_metric_data(Namespace=namespace, MetricData=[{"MetricName": "m", **datum}])
 
 
 @pytest.mark.parametrize(
@@ -355,10 +359,10 @@ def test_malformed_metric_is_refused(sandbox: Sandbox, namespace: str, datum: di
         ({"DatapointsToAlarm": 4}, "DatapointsToAlarm"),
     ],
 )
-def test_alarm_that_would_not_work_is_refused(sandbox: Sandbox, settings: dict[str, Any], problem: str) -> None:
+def test_alarm_that_would_not_work_is_refused(cloudwatch: Any, settings: dict[str, Any], problem: str) -> None:
     wanted = {**alarm_of().settings, **settings}
     with pytest.raises(ClientError, match=problem):
-        sandbox.client("cloudwatch").put_metric_alarm(**{key: one for key, one in wanted.items() if one is not None})
+        cloudwatch.put_metric_alarm(**{key: one for key, one in wanted.items() if one is not None})
 
 
 def queue_for(sandbox: Sandbox, name: str, service: str, source: str) -> tuple[str, str]:
@@ -380,8 +384,8 @@ def queue_for(sandbox: Sandbox, name: str, service: str, source: str) -> tuple[s
     return url, arn
 
 
-def test_alarm_fires_tells_its_topic_and_remembers(sandbox: Sandbox) -> None:
-    cloudwatch, sns = sandbox.client("cloudwatch"), sandbox.client("sns")
+def test_alarm_fires_tells_its_topic_and_remembers(sandbox: Sandbox, cloudwatch: Any) -> None:
+    sns = sandbox.client("sns")
     topic = sns.create_topic(Name="alarm-fires")["TopicArn"]
     url, arn = queue_for(sandbox, "alarm-fires", "sns.amazonaws.com", topic)
     sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
@@ -402,8 +406,7 @@ def test_alarm_fires_tells_its_topic_and_remembers(sandbox: Sandbox) -> None:
     cloudwatch.delete_alarms(AlarmNames=["fires"])
 
 
-def test_state_set_by_hand_stays_for_a_while_and_then_follows_the_metric(sandbox: Sandbox) -> None:
-    cloudwatch = sandbox.client("cloudwatch")
+def test_state_set_by_hand_stays_for_a_while_and_then_follows_the_metric(cloudwatch: Any) -> None:
     settings = {**alarm_of().settings, "AlarmName": "drill", "Namespace": "drill", "TreatMissingData": "notBreaching"}
     cloudwatch.put_metric_alarm(**settings)
     cloudwatch.set_alarm_state(AlarmName="drill", StateValue="ALARM", StateReason="a drill")
@@ -418,14 +421,14 @@ def test_state_set_by_hand_stays_for_a_while_and_then_follows_the_metric(sandbox
         cloudwatch.set_alarm_state(AlarmName="drill", StateValue="OK", StateReason="-")
 
 
-def test_topic_does_not_reach_a_queue_whose_policy_does_not_let_it(sandbox: Sandbox) -> None:
+def test_topic_does_not_reach_a_queue_whose_policy_does_not_let_it(sandbox: Sandbox, cloudwatch: Any) -> None:
     sns, sqs = sandbox.client("sns"), sandbox.client("sqs")
     topic = sns.create_topic(Name="denied")["TopicArn"]
     url, arn = queue_for(sandbox, "denied", "sns.amazonaws.com", f"{topic}-other")
     sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
     sns.publish(TopicArn=topic, Message="hello")
     assert "Messages" not in sqs.receive_message(QueueUrl=url)
-    failed = sandbox.client("cloudwatch").get_metric_statistics(
+    failed = cloudwatch.get_metric_statistics(
         Namespace="AWS/SNS",
         MetricName="NumberOfNotificationsFailed",
         Dimensions=[{"Name": "TopicName", "Value": "denied"}],
@@ -491,8 +494,8 @@ def test_subscription_that_would_get_nothing_is_refused(
         sns.subscribe(TopicArn=topic, Protocol=protocol, Endpoint=endpoint)
 
 
-def test_log_lines_become_metrics(sandbox: Sandbox) -> None:
-    logs, cloudwatch = sandbox.client("logs"), sandbox.client("cloudwatch")
+def test_log_lines_become_metrics(sandbox: Sandbox, cloudwatch: Any) -> None:
+    logs = sandbox.client("logs")
     logs.create_log_group(logGroupName="measured")
     logs.create_log_stream(logGroupName="measured", logStreamName="s")
     made = {"metricName": "errors", "metricNamespace": "from-logs", "metricValue": "1"}
@@ -508,7 +511,7 @@ def test_log_lines_become_metrics(sandbox: Sandbox) -> None:
         times = {"StartTime": now() - timedelta(minutes=5), "EndTime": now() + timedelta(minutes=1)}
         asked = {"Namespace": namespace, "MetricName": name, "Dimensions": list(dimensions)}
         points = cloudwatch.get_metric_statistics(**asked, **times, Period=3600, Statistics=["Sum"])["Datapoints"]
-        return sum(point["Sum"] for point in points)
+        return float(sum(point["Sum"] for point in points))
 
     assert total("Ragonometrics", "ms", {"Name": "route", "Value": "/ask"}) == 12.5
     assert total("from-logs", "errors") == 1

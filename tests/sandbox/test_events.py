@@ -375,3 +375,11 @@ def test_rule_runs_a_task_with_the_rights_of_its_role_and_hears_of_its_end(deplo
         name = rule.arn.rpartition("/")[2]
         rule.events.remove_targets(Rule=name, Ids=["queue", "task"])
         rule.events.delete_rule(Name=name)
+
+
+@pytest.mark.parametrize(("state", "matches"), [("STOPPED", True), ("RUNNING", False)])
+def test_pattern_can_be_tried(sandbox: Sandbox, state: str, matches: bool) -> None:
+    event = {"source": "aws.ecs", "detail": {"lastStatus": state}}
+    pattern = json.dumps({"source": ["aws.ecs"], "detail": {"lastStatus": [{"anything-but": "RUNNING"}]}})
+    asked = sandbox.client("events").test_event_pattern(Event=json.dumps(event), EventPattern=pattern)
+    assert asked["Result"] == matches

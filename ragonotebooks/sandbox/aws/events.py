@@ -5,8 +5,10 @@ matches patterns.
 """
 
 import json
+import sys
 import threading
 import time
+import traceback
 import uuid
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -93,7 +95,10 @@ class Events:
         """Keep the time, for ever."""
         while True:
             with self._context.lock:
-                self.tick(time.time())
+                try:
+                    self.tick(time.time())
+                except Exception:  # one rule must not stop the clock of the others
+                    traceback.print_exc(file=sys.stderr)
             time.sleep(_SECONDS_BETWEEN)
 
     def _scheduled(self) -> list[Any]:
