@@ -19,6 +19,7 @@ import psycopg
 import pytest
 from moto import mock_aws
 
+import ragonotebooks.workload
 from ragonotebooks.workload.artifacts import FolderArtifacts
 from ragonotebooks.workload.settings import Database
 from ragonotebooks.workload.store import connect
@@ -200,6 +201,14 @@ def corpus(empty_corpus: Corpus) -> Corpus:
 @pytest.fixture
 def make_record() -> Callable[..., bytes]:
     return record
+
+
+@pytest.fixture(scope="session")
+def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of an image: the package under its short name, and nothing else of the project."""
+    root = tmp_path_factory.mktemp("image")
+    shutil.copytree(Path(ragonotebooks.workload.__file__).parent, root / "workload")
+    return root
 
 
 @pytest.fixture

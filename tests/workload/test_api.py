@@ -14,6 +14,7 @@ from ragonotebooks.workload import health, index, logs, pool, routes, settings
 from ragonotebooks.workload.api import BODY_BYTES, create_app
 from ragonotebooks.workload.embeddings import embed
 from ragonotebooks.workload.errors import InputError
+from tests.workload.free import free_port
 from tests.workload.provider import Model
 
 Open = Callable[..., TestClient]
@@ -353,9 +354,7 @@ def test_a_database_without_its_schema_is_told(open_client: Open, server: Any) -
 
 
 def test_a_queue_that_is_down_is_told_and_search_goes_on(open_client: Open, indexed: None) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = str(free.getsockname()[1])
-    api = open_client(QUEUE_PORT=port)
+    api = open_client(QUEUE_PORT=str(free_port()))
     assert problem(api.post("/index"), 503)["detail"].startswith("The queue cannot be reached")
     assert api.get("/search", params={"q": "a"}).status_code == 200
 

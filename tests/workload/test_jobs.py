@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import socket
 import subprocess
 import sys
@@ -14,7 +13,6 @@ from typing import Any
 
 import pytest
 
-import ragonotebooks.workload
 from ragonotebooks.workload import logs
 
 
@@ -40,14 +38,6 @@ class Ended:
 
 
 Run = Callable[..., Ended]
-
-
-@pytest.fixture(scope="session")
-def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of an image: the package under its short name, and nothing else of the project."""
-    root = tmp_path_factory.mktemp("image")
-    shutil.copytree(Path(ragonotebooks.workload.__file__).parent, root / "workload")
-    return root
 
 
 @pytest.fixture

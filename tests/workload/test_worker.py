@@ -53,16 +53,6 @@ class Process:
 
 
 @pytest.fixture
-def image(tmp_path: Path) -> Path:
-    """A folder where the package has its short name."""
-    import ragonotebooks.workload
-
-    (tmp_path / "image").mkdir()
-    (tmp_path / "image" / "workload").symlink_to(Path(ragonotebooks.workload.__file__).parent)
-    return tmp_path / "image"
-
-
-@pytest.fixture
 def start(image: Path, service: dict[str, str], tmp_path: Path) -> Iterator[Callable[..., Process]]:
     """Start a worker; `changes` are values of its modules."""
     started: list[Process] = []
