@@ -6,6 +6,7 @@ import os
 import secrets
 import signal
 import threading
+import traceback
 from functools import partial
 from pathlib import Path
 
@@ -42,6 +43,9 @@ async def _serve(name: str, folder: Path) -> None:
         context = _context(name, folder, watcher, loop)
         await _start(context)
         await stopped.wait()
+    except BaseException:
+        traceback.print_exc()
+        raise
     finally:
         watcher.finish()
         # controllers may still wait for servers that are gone now; nothing of theirs is worth waiting for

@@ -60,6 +60,7 @@ def _tell(scope: Scope, status: int, ms: float) -> None:
         "Requests": (1, "Count"),
         "Latency": (round(ms, 2), "Milliseconds"),
         "Errors": (int(status >= 500 or not status), "Count"),
+        "Refused": (int(status == 401), "Count"),
     }
     about = {"service": "api", "route": route, "method": scope["method"], "status": status}
     metrics.log("request", values, [["service"], ["service", "route"]], **about)

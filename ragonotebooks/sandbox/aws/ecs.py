@@ -106,6 +106,7 @@ def install(context: Context, local: Local, play: Play) -> Tasks:
         "run_task": lambda self: ActionResult({"tasks": tasks.run(self.ecs_backend, self.params), "failures": []}),
         "describe_tasks": lambda self: _describe(self, tasks),
         "list_tasks": _list,
+        "list_task_definitions": _list_definitions,
         "stop_task": lambda self: _stop(self, tasks),
         **actions(services),
         **{name: _refusal(name) for name in _UNSUPPORTED},
@@ -155,6 +156,17 @@ class Backend(models.EC2ContainerServiceBackend):
             cluster.running_tasks_count = states.count("RUNNING")
             cluster.pending_tasks_count = sum(state in _BEFORE_RUNNING for state in states)
         return super().describe_clusters(*args, **kwargs)
+
+
+def _list_definitions(self: Response) -> ActionResult:
+    asked = self.params
+    arns = self.ecs_backend.list_task_definitions(asked.get("familyPrefix"), asked.get("status", "ACTIVE"))
+
+    def age(arn: str) -> tuple[str, int]:
+        family, _, revision = arn.rpartition("/")[2].rpartition(":")
+        return family, int(revision)
+
+    return ActionResult({"taskDefinitionArns": sorted(arns, key=age, reverse=asked.get("sort") == "DESC")})
 
 
 def _register(self: Response) -> ActionResult:
