@@ -12,7 +12,6 @@ import streamlit as st
 
 SECONDS = 40  # the API waits up to 30 s for a language model
 ENDED = ("finished", "failed", "stopped", "canceled")
-ICONS = {"queued": "🕓", "started": "⚙️", "scheduled": "🔁", "finished": "✅", "failed": "❌"}
 
 
 class ApiError(Exception):
@@ -39,7 +38,7 @@ def call(method: str, path: str, **parameters: Any) -> Any:
 
 def main() -> None:
     """The page, from top to bottom."""
-    st.set_page_config(page_title="Ragonometrics", page_icon="📈")
+    st.set_page_config(page_title="Ragonometrics")
     st.title("Ragonometrics")
     st.caption("Questions about economics papers, answered with citations.")
     ask, corpus, jobs = st.tabs(["Ask", "Corpus", "Index"])
@@ -122,7 +121,7 @@ def watch(job: str) -> None:
     found = found or attempt("GET", f"/jobs/{job}")
     if not found:
         return
-    st.markdown(f"{ICONS.get(found['status'], '•')} Job `{job}`: **{found['status']}**")
+    st.markdown(f"Job `{job}`: **{found['status']}**")
     if found["error"]:
         st.error(plain(found["error"]))
     if found["result"]:

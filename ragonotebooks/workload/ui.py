@@ -15,6 +15,7 @@ OPTIONS = {
     "server.enableCORS": "false",
     "server.enableXsrfProtection": "false",
     "browser.gatherUsageStats": "false",
+    "browser.serverAddress": "localhost",  # else Streamlit asks a server on the internet for this machine's address
     "client.toolbarMode": "viewer",
     "client.showErrorDetails": "none",
 }

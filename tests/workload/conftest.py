@@ -44,7 +44,7 @@ class Server:
         self._bin = self._reachable_binaries()
         self._databases = count()
 
-    def start(self) -> None:
+    def start(self, *settings: str) -> None:
         data, secret = self.folder / "data", self.folder / "password"
         secret.write_text(PASSWORD)
         data.mkdir(mode=0o700)
@@ -53,6 +53,7 @@ class Server:
             os.chown(self.folder, NOBODY, NOBODY)
         self._run("initdb", "-D", data, "-U", "postgres", "-A", "scram-sha-256", f"--pwfile={secret}", "-E", "UTF8")
         options = ["-k", str(self.folder), "-c", "listen_addresses=", "-c", "fsync=off", "-c", "shared_buffers=16MB"]
+        options += [part for setting in settings for part in ("-c", setting)]
         with (self.folder / "log").open("wb") as log:
             command = [self._bin / "postgres", "-D", data, *options]
             self._process = subprocess.Popen(command, stdout=log, stderr=log, cwd=self.folder, **self._user)

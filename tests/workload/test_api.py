@@ -264,7 +264,7 @@ def test_a_request_is_one_line_that_cloudwatch_measures(api: TestClient, lines: 
         assert directive["Dimensions"] == [["service"], ["service", "route"]]
         assert all(isinstance(line[field], str) for field in ("service", "route"))
         assert {each["Name"]: each["Unit"] for each in directive["Metrics"]} == {
-            "Requests": "Count", "Latency": "Milliseconds", "Errors": "Count",
+            "Requests": "Count", "Latency": "Milliseconds", "Errors": "Count", "Refused": "Count",
         }  # fmt: skip
         assert (line["Requests"], line["Errors"]) == (1, 0)
         assert line["Latency"] > 0

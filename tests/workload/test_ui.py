@@ -233,6 +233,7 @@ def test_the_ui_serves_its_page_and_its_health(image: Path, tmp_path: Path) -> N
     finally:
         process.kill()
     assert KEY not in log.read_text()
+    assert "external" not in log.read_text().lower()  # nothing is asked of a server elsewhere
 
 
 def is_healthy(port: int) -> bool:
