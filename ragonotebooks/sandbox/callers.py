@@ -7,9 +7,10 @@ import os
 import socket
 import struct
 import threading
+from collections.abc import Iterator
+from itertools import chain
+from pathlib import Path
 from typing import Final
-
-from ragonotebooks.sandbox.watcher import descendants
 
 Address = tuple[str, int]
 
@@ -17,6 +18,7 @@ _NETLINK_SOCK_DIAG: Final = 4
 _SOCK_DIAG_BY_FAMILY: Final = 20
 _NLM_F_REQUEST: Final = 1
 _NO_COOKIE: Final = 0xFFFFFFFF
+_RECENT: Final = 16  # processes that have called: most callers call again
 _INODE_OFFSET: Final = 16 + 68  # after the netlink header, the last field of struct inet_diag_msg
 
 
@@ -29,6 +31,7 @@ class Callers:
 
     def __init__(self) -> None:
         self._heads: dict[int, str] = {}
+        self._recent: dict[int, None] = {}
         self._lock = threading.Lock()
 
     def add(self, pid: int, task: str) -> None:
@@ -51,11 +54,28 @@ class Callers:
             heads = dict(self._heads)
         if not heads:
             return None
-        wanted = f"socket:[{_inode(client, server)}]"
-        for head, task in heads.items():
-            if any(wanted in _open_files(pid) for pid in [head, *descendants(head)]):
-                return task
-        return None
+        pid = self._owner(f"socket:[{_inode(client, server)}]")
+        while pid and pid not in heads:
+            pid = _parent(pid)
+        return heads.get(pid)
+
+    def _owner(self, wanted: str) -> int:
+        """Return the process that has a socket open, 0 when it cannot be found; whoever called before is asked first."""
+        with self._lock:
+            recent = list(reversed(self._recent))
+        owner = next((pid for pid in chain(recent, _processes()) if wanted in _open_files(pid)), 0)
+        with self._lock:
+            self._recent.pop(owner, None)
+            self._recent[owner] = None
+            while len(self._recent) > _RECENT:
+                del self._recent[next(iter(self._recent))]
+        return owner
+
+
+def _processes() -> Iterator[int]:
+    """Yield all processes, the newest first: they are likelier to have just connected."""
+    with os.scandir("/proc") as entries:
+        yield from sorted((int(entry.name) for entry in entries if entry.name.isdigit()), reverse=True)
 
 
 def _open_files(pid: int) -> set[str]:
@@ -70,6 +90,14 @@ def _open_files(pid: int) -> set[str]:
     except OSError:
         return set()
     return found
+
+
+def _parent(pid: int) -> int:
+    """The process above another, 0 when there is none."""
+    try:
+        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+    except OSError:
+        return 0
 
 
 def _inode(client: Address, server: Address) -> int:
