@@ -54,6 +54,8 @@ def _needs(incoming: Incoming, resources: list[str], account: str) -> Iterator[N
     if prefix == "ecs" and incoming.operation in _PASSING:
         for role in _passed_roles(parameters, resources, account, incoming.region):
             yield "iam:PassRole", role, {"iam:PassedToService": "ecs-tasks.amazonaws.com"}
+    if prefix == "codebuild" and (role := parameters.get("serviceRole") or parameters.get("serviceRoleOverride")):
+        yield "iam:PassRole", role, {"iam:PassedToService": "codebuild.amazonaws.com"}
 
 
 def _passed_roles(parameters: dict[str, Any], resources: list[str], account: str, region: str) -> set[str]:

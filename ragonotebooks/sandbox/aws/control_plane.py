@@ -52,13 +52,18 @@ def play(context: Context, front: Front, local: Local) -> None:
     front.play(ecr_registry.HOST.pattern, recorded(context, registry))
     front.play(re.escape(ecr_public.HOST), ecr_public.PublicRegistry(context.folder / "ecr-public"))
     front.play(rds.TRUST_STORE, rds.trust_store(context))
-    front.play(_HOSTS, recorded(context, serialised(context, guard.guarded(operator, _when(context, front, shown)))))
+    front.play(_HOSTS, recorded(context, serialised(context, guard.guarded(operator, _when(context, front, local, shown)))))
 
 
 def _when(
-    context: Context, front: Front, shown: list[Callable[[], Iterable[Server]]]
+    context: Context, front: Front, local: Local, shown: list[Callable[[], Iterable[Server]]]
 ) -> dict[str, Callable[[], None]]:
     """Controllers that take time to load, by the prefix of the service that needs them; imported when it is first called."""
+
+    def codebuild() -> None:
+        from ragonotebooks.sandbox.aws import codebuild
+
+        codebuild.install(context, local)
 
     def elasticache() -> None:
         from ragonotebooks.sandbox.aws import elasticache
@@ -70,6 +75,12 @@ def _when(
 
         shown.append(elbv2.install(context, front).servers)
 
+    def events() -> None:
+        from ragonotebooks.sandbox.aws import s3_events
+
+        _load(context, "events")
+        s3_events.install()
+
     def logs() -> None:
         from ragonotebooks.sandbox.aws import log_events, logs_search
 
@@ -79,9 +90,10 @@ def _when(
     return {
         "application-autoscaling": partial(_load, context, "autoscaling"),
         "cloudwatch": partial(_load, context, "cloudwatch"),
+        "codebuild": codebuild,
         "elasticache": elasticache,
         "elasticloadbalancing": elasticloadbalancing,
-        "events": partial(_load, context, "events"),
+        "events": events,
         "kms": attached_policies.check_keys,
         "logs": logs,
         "secretsmanager": attached_policies.check_secrets,

@@ -15,6 +15,11 @@ Parameters = Mapping[str, Any]
 # it; a parameter that is an ARN already is the resource itself.
 _TEMPLATES: dict[str, tuple[str, ...]] = {
     "cloudwatch": ("arn:aws:cloudwatch:{region}:{account}:alarm:{AlarmName}",),
+    "codebuild": (
+        "arn:aws:codebuild:{region}:{account}:project/{projectName}",
+        "arn:aws:codebuild:{region}:{account}:project/{name}",
+        "arn:aws:codebuild:{region}:{account}:project/{id}",
+    ),
     "dynamodb": ("arn:aws:dynamodb:{region}:{account}:table/{TableName}",),
     "ec2": (
         "arn:aws:ec2:{region}:{account}:security-group/{GroupId}",
@@ -148,7 +153,13 @@ def _task_definition(arn: str, known: Mapping[str, str]) -> str:
     return str(latest.arn) if latest else f"arn:aws:ecs:{known['region']}:{known['account']}:task-definition/{arn}"
 
 
+def _project(arn: str, known: Mapping[str, str]) -> str:
+    """A build's id or ARN is its project's, a colon and its own."""
+    return ":".join(arn.split(":")[:6]).replace(":build/", ":project/")
+
+
 _FINDERS: dict[str, Callable[[str, Mapping[str, str]], str]] = {
+    "codebuild": _project,
     "ecs": _task_definition,
     "iam": _principal,
     "kms": _key,
@@ -156,6 +167,10 @@ _FINDERS: dict[str, Callable[[str, Mapping[str, str]], str]] = {
 }
 # calls about several resources: the parameters that each of them stands for
 _MANY: dict[str, Callable[[Parameters], list[dict[str, Any]]]] = {
+    "codebuild": lambda parameters: [
+        *({"id": build, "ids": None} for build in parameters.get("ids") or ()),
+        *({"name": name, "names": None} for name in parameters.get("names") or ()),
+    ],
     "ecs": lambda parameters: [
         *({"task": task, "tasks": None, "services": None} for task in parameters.get("tasks") or ()),
         *({"service": service, "tasks": None, "services": None} for service in parameters.get("services") or ()),

@@ -61,6 +61,7 @@ def install() -> None:
     responses._acl_from_headers = _refusing_public(responses._acl_from_headers)
     responses._acl_from_body = _refusing_public(responses._acl_from_body)
     responses._bucket_response_get = _telling_who_pays(responses._bucket_response_get)
+    responses.get_bucket_notification = _telling_of_event_bridge(responses.get_bucket_notification)
 
 
 def bucket_of(arn: str, account: str) -> models.FakeBucket | None:
@@ -165,6 +166,21 @@ def _telling_who_pays(answer: Any) -> Any:
         response.backend.get_bucket(bucket_name)
         response.data["Action"] = "GetBucketRequestPayment"
         return response.serialized(ActionResult({"Payer": "BucketOwner"}))
+
+    return get
+
+
+def _telling_of_event_bridge(answer: Any) -> Any:
+    """Show the part of a bucket's notifications that moto keeps and does not show."""
+
+    def get(response: S3Response) -> Any:
+        wanted = response.backend.get_bucket_notification_configuration(response.bucket_name)
+        if wanted is None or wanted.event_bridge is None:
+            return answer(response)
+        serialized = response.serialized
+        more: Any = response
+        more.serialized = lambda told: serialized(ActionResult({**told.result, "EventBridgeConfiguration": {}}))
+        return answer(response)
 
     return get
 

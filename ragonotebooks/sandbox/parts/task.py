@@ -184,8 +184,11 @@ class TaskProcess:
             reads to its end.
     """
 
-    def __init__(self, program: Program, name: str, callers: Callers, watcher: Watcher, *, wants_output: bool) -> None:
-        """Start the program and return when it runs, known to `callers` as `name` from its first moment.
+    def __init__(
+        self, program: Program, name: str | None, callers: Callers, watcher: Watcher, *, wants_output: bool
+    ) -> None:
+        """Start the program and return when it runs, known to `callers` as `name` from its first moment; without a name it is
+        outside of every network.
 
         Raises:
             CannotStart: The system refuses to run it.
@@ -209,7 +212,8 @@ class TaskProcess:
             self.pid = self._process.pid
             self.output = self._process.stdout
             watcher.add(self.pid, "task")
-            callers.add(self.pid, name)
+            if name:
+                callers.add(self.pid, name)
             cast(IO[bytes], self._process.stdin).close()
             if problem := report.read():
                 self.wait()
