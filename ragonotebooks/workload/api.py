@@ -17,6 +17,9 @@ from .service import Service
 from .watch import Watch
 
 BODY_BYTES = 256_000  # a paper record is a few kilobytes
+IDLE_SECONDS = (
+    65  # longer than a load balancer's 60 s, which would otherwise ask over a connection that is being closed
+)
 GRACE_SECONDS = 20  # for the requests that are in flight at SIGTERM
 
 
@@ -67,6 +70,7 @@ def main() -> None:
         log_level="warning",
         access_log=False,
         server_header=False,
+        timeout_keep_alive=IDLE_SECONDS,
         timeout_graceful_shutdown=GRACE_SECONDS,
     )
 

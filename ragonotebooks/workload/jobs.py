@@ -27,8 +27,8 @@ NAME = "jobs"
 KINDS = {"index": tasks.index, "report": tasks.report}
 SECONDS = 600  # a job that takes longer is stopped and counts as failed
 KEPT_SECONDS = 7 * 86_400  # how long the result of a job can be asked for
-# the first again at once: when its worker was killed, the job is not to blame
-RETRY_SECONDS = (0, 5, 30)
+# at once, since a job is not to blame when its worker was killed; then as long as a database takes to fail over
+RETRY_SECONDS = (0, 5, 30, 120)
 
 
 @dataclass(frozen=True)
