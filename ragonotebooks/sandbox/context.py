@@ -36,6 +36,31 @@ class Place:
     vpc: str | None = None
 
 
+@dataclass(frozen=True)
+class Connection:
+    """An attempt to connect, and what the network said to it.
+
+    Attributes:
+        source: Who connects.
+        source_port: From which port.
+        target: To whom.
+        port: To which port.
+        let_out: Whether the source's security groups let it go.
+        let_in: Whether the target's security groups let it come.
+    """
+
+    source: Place
+    source_port: int
+    target: Place
+    port: int
+    let_out: bool
+    let_in: bool
+
+    @property
+    def passes(self) -> bool:
+        return self.let_out and self.let_in
+
+
 @dataclass
 class Context:
     """One daemon's shared parts.
@@ -52,6 +77,7 @@ class Context:
         lock: Held while a control plane answers; controllers hold it while they change what a control plane shows.
         changed: Waited on by calls that want to see a controller's result; notified after each change.
         events: Are told of every event that a controller announces, in EventBridge's form.
+        connections: Are told of every connection that security groups judge.
         parts: Controllers that others look up, by their class.
         workers: Threads for what takes longer than a call should.
     """
@@ -67,6 +93,7 @@ class Context:
     lock: threading.RLock = field(default_factory=threading.RLock)
     changed: threading.Condition = field(init=False)
     events: list[Callable[[dict[str, Any]], None]] = field(default_factory=list)
+    connections: list[Callable[[Connection], None]] = field(default_factory=list)
     parts: dict[type[Any], Any] = field(default_factory=dict)
     workers: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(16, thread_name_prefix="controller"))
 
@@ -84,6 +111,12 @@ class Context:
         """
         for listener in self.events:
             listener({"source": source, "detail-type": kind, "resources": resources, "detail": detail})
+
+    def judged(self, connection: Connection) -> bool:
+        """Tell all who listen of a connection, and return whether it passes."""
+        for listener in self.connections:
+            listener(connection)
+        return connection.passes
 
     def part(self, kind: type[_T], make: Callable[[], _T]) -> _T:
         """Return this sandbox's controller of a kind; the first who asks has it made."""

@@ -27,6 +27,7 @@ from ragonotebooks.sandbox.aws import (
     servers,
 )
 from ragonotebooks.sandbox.aws.identity import Operator
+from ragonotebooks.sandbox.aws.incoming import Incoming
 from ragonotebooks.sandbox.aws.policy import decide
 from ragonotebooks.sandbox.context import Context
 from ragonotebooks.sandbox.front import Front, WSGIApp
@@ -52,7 +53,8 @@ def play(context: Context, front: Front, local: Local) -> None:
     front.play(ecr_registry.HOST.pattern, recorded(context, registry))
     front.play(re.escape(ecr_public.HOST), ecr_public.PublicRegistry(context.folder / "ecr-public"))
     front.play(rds.TRUST_STORE, rds.trust_store(context))
-    front.play(_HOSTS, recorded(context, serialised(context, guard.guarded(operator, _when(context, front, local, shown)))))
+    guarded = guard.guarded(operator, _when(context, front, local, shown), _own(context))
+    front.play(_HOSTS, recorded(context, serialised(context, guarded)))
 
 
 def _when(
@@ -89,8 +91,10 @@ def _when(
 
     return {
         "application-autoscaling": partial(_load, context, "autoscaling"),
+        "cloudtrail": partial(_load, context, "cloudtrail"),
         "cloudwatch": partial(_load, context, "cloudwatch"),
         "codebuild": codebuild,
+        "ec2": partial(ec2.deliver_flow_logs, context),
         "elasticache": elasticache,
         "elasticloadbalancing": elasticloadbalancing,
         "events": events,
@@ -100,6 +104,17 @@ def _when(
         "sns": partial(_load, context, "sns"),
         "sqs": partial(_load, context, "queues"),
     }
+
+
+def _own(context: Context) -> guard.Own:
+    """Services that moto lacks."""
+
+    def access_analyzer(incoming: Incoming) -> dict[str, Any]:
+        from ragonotebooks.sandbox.aws import access_analyzer
+
+        return access_analyzer.of(context).answer(incoming)
+
+    return {"access-analyzer": access_analyzer}
 
 
 def _load(context: Context, controller: str) -> None:

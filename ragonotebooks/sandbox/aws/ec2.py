@@ -8,11 +8,27 @@ from moto.ec2 import models
 from moto.ec2.exceptions import EC2ClientError
 
 from ragonotebooks.sandbox.aws import ec2_endpoints, ec2_uses
+from ragonotebooks.sandbox.context import Context
 
 
 def install() -> None:
     """Put the differences into moto, before its EC2 is used for the first time."""
     models.ec2_backends.backend = Backend
+
+
+def deliver_flow_logs(context: Context) -> None:
+    """Have flow logs delivered, once somebody makes one."""
+    create = models.EC2Backend.create_flow_logs
+
+    def create_flow_logs(self: Any, **asked: Any) -> Any:
+        # a sandbox without flow logs remembers no connections
+        from ragonotebooks.sandbox.aws import flow_logs
+
+        flow_logs.check(asked)
+        flow_logs.of(context)
+        return create(self, **asked)
+
+    setattr(Backend, "create_flow_logs", create_flow_logs)  # noqa: B010 - a method that knows the context
 
 
 class Backend(models.EC2Backend):

@@ -14,7 +14,7 @@ from typing import Any, Final
 from ragonotebooks.sandbox import status
 from ragonotebooks.sandbox.aws import network
 from ragonotebooks.sandbox.callers import Address, CallerGone
-from ragonotebooks.sandbox.context import Context, Place
+from ragonotebooks.sandbox.context import Connection, Context, Place
 from ragonotebooks.sandbox.parts.relay import Relay, free_listener
 from ragonotebooks.sandbox.parts.valkey import Installation, Valkey
 from ragonotebooks.sandbox.parts.valkey import install as install_valkey
@@ -191,19 +191,15 @@ class Caches:
             task = self._context.callers.who(client, here)
         except CallerGone:
             return False
-        source = self._context.places.get(task) if task else None
-        if source is None:
-            return False
+        source = self._context.places.get(task, network.OUTSIDE) if task else network.OUTSIDE
         with self._context.lock:
             subnet, backend = cache.interface.subnet, cache.interface.ec2_backend
             groups = frozenset(group.id for group in cache.interface.group_set)
             target = Place(cache.interface.private_ip_address, groups, subnet.id, vpc=subnet.vpc_id)
             where = backend.account_id, backend.region_name
-            return (
-                source.vpc == target.vpc
-                and network.admits(*where, groups, cache.port, source)
-                and network.lets_out(*where, target, cache.port, source)
-            )
+            let_in = source.vpc == target.vpc and network.admits(*where, groups, cache.port, source)
+            let_out = network.lets_out(*where, target, cache.port, source)
+            return self._context.judged(Connection(source, client[1], target, cache.port, let_out, let_in))
 
     def _background(self, cache: Cache, work: Callable[[], None]) -> None:
         def go() -> None:

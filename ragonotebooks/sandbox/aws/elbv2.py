@@ -83,7 +83,8 @@ class LoadBalancers:
         peer, here = client[1].get_extra_info("peername"), client[1].get_extra_info("sockname")
         try:
             task = await asyncio.to_thread(self._context.callers.who, peer, here)
-            balancer, source = await asyncio.to_thread(elbv2_reach.admit, self._context, task, wanted.host, wanted.port)
+            where = (wanted.host, wanted.port, peer[1])
+            balancer, source = await asyncio.to_thread(elbv2_reach.admit, self._context, task, *where)
         except UnreachableError as problem:
             return str(problem)
         except CallerGone:

@@ -6,14 +6,14 @@ from moto.ec2.models import ec2_backends
 from moto.elbv2.models import elbv2_backends
 
 from ragonotebooks.sandbox.aws import network, reach
-from ragonotebooks.sandbox.context import Context, Place
+from ragonotebooks.sandbox.context import Connection, Context, Place
 
 
 class UnreachableError(Exception):
     """A connection does not reach the load balancer; the message says why."""
 
 
-def admit(context: Context, task: str | None, host: str, port: int) -> tuple[str, str]:
+def admit(context: Context, task: str | None, host: str, port: int, source_port: int = 0) -> tuple[str, str]:
     """Return a load balancer's ARN and the address from which it sees the caller.
 
     Args:
@@ -21,17 +21,21 @@ def admit(context: Context, task: str | None, host: str, port: int) -> tuple[str
         task: The ARN of the task that calls, None for what is outside of every network.
         host: The load balancer's DNS name.
         port: The port that is called.
+        source_port: The port of the caller.
 
     Raises:
         UnreachableError: The network does not lead there.
     """
     with context.lock:
         balancer, region = _named(host)
+        account = context.state.account
+        source = _source(context, task, balancer, region)
+        let_in = network.admits(account, region, balancer.security_groups, port, source)
+        for target in addresses(balancer, account, region)[:1]:
+            context.judged(Connection(source, source_port, target, port, let_out=True, let_in=let_in))
         if all(listener.port != port for listener in balancer.listeners.values()):
             raise UnreachableError(f"{host} has no listener at port {port}")
-        source = _source(context, task, balancer, region)
-        account = context.state.account
-        if not network.admits(account, region, balancer.security_groups, port, source):
+        if not let_in:
             raise UnreachableError(f"no security group of {host} admits {source.address} at port {port}")
         return str(balancer.arn), source.address
 

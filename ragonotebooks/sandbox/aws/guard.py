@@ -5,10 +5,11 @@ leaves in the service's own error format, with a status below 500: clients repea
 it what the call did before it failed.
 """
 
+import json
 import re
 import sys
 import traceback
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from typing import Any
 
@@ -30,23 +31,28 @@ from ragonotebooks.sandbox.ledger import Call, current_call
 StartResponse = Callable[..., Any]
 WSGIApp = Callable[[Environ, StartResponse], Iterable[bytes]]
 Answer = tuple[str, list[tuple[str, str]], bytes]
+#: Answers the calls to services that moto lacks, by the service's prefix in IAM actions, with what the API's JSON holds.
+Own = Mapping[str, Callable[[Incoming], dict[str, Any]]]
 
 # the token that comes with it is the proof; endpoints visit the URL in the message that asks them
 _UNSIGNED = {("sns", "ConfirmSubscription")}
 _CODE = re.compile(rb"<Code>([^<]+)</Code>|\"__type\"\s*:\s*\"(?:[^\"]*#)?([^\"]+)\"")
 
 
-def guarded(operator: identity.Operator, when: dict[str, Callable[[], None]] | None = None) -> WSGIApp:
+def guarded(
+    operator: identity.Operator, when: dict[str, Callable[[], None]] | None = None, own: Own | None = None
+) -> WSGIApp:
     """Return moto with a guard in front. The caller sees to it that one thread at a time calls it.
 
     `when`: what is done once, before the first call to a service, by the service's prefix in IAM actions.
+    `own`: who answers for services that moto lacks.
     """
     app = _Moto()
-    awaited = dict(when or {})
+    awaited, ours = dict(when or {}), own or {}
 
     def answer(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         call = current_call.get() or Call()
-        status, headers, body = _answer(app, environ, operator, call, awaited)
+        status, headers, body = _answer(app, environ, operator, call, awaited, ours)
         start_response(status, headers)
         return [b"" if environ["REQUEST_METHOD"] == "HEAD" else body]
 
@@ -61,17 +67,24 @@ class _Moto(DomainDispatcherApplication):
 
 
 def _answer(
-    app: WSGIApp, environ: Environ, operator: identity.Operator, call: Call, awaited: dict[str, Callable[[], None]]
+    app: WSGIApp,
+    environ: Environ,
+    operator: identity.Operator,
+    call: Call,
+    awaited: dict[str, Callable[[], None]],
+    own: Own,
 ) -> Answer:
     incoming: Incoming | None = None
     try:
         if environ["REQUEST_METHOD"] == "OPTIONS":  # a browser's question about cross-origin calls, never signed
             return _collect(app, environ)
         incoming = Incoming.read(environ)
-        _describe(incoming, call)
+        _describe(incoming, call, own)
         if prepare := awaited.pop(incoming.prefix, None):
             prepare()
         _admit(incoming, operator, call)
+        if incoming.prefix in own:
+            return _told(own[incoming.prefix](incoming))
         return _checked(incoming, call, *_collect(app, environ))
     except ApiError as refusal:
         return _refuse(incoming, refusal, call)
@@ -84,7 +97,7 @@ def _answer(
         return _refuse(incoming, problem, call)
 
 
-def _describe(incoming: Incoming, call: Call) -> None:
+def _describe(incoming: Incoming, call: Call, own: Own) -> None:
     """Tell the ledger what is asked. Raises an ApiError for what the sandbox does not know at all."""
     call.service, call.region, call.action = incoming.prefix, incoming.region, incoming.signed_for
     if not re.fullmatch(r"aws-global|[a-z]{2}(-[a-z]+)+-\d", incoming.region) or incoming.region not in _regions():
@@ -93,7 +106,7 @@ def _describe(incoming: Incoming, call: Call) -> None:
         call.action = incoming.named
     except UnknownServiceError:
         raise ApiError("UnknownService", f"{incoming.signed_for} is no AWS service that the sandbox knows") from None
-    if not _is_played(incoming.signed_for):
+    if incoming.prefix not in own and not _is_played(incoming.signed_for):
         raise unsupported(call.service, call.action)
     call.mutating = mutating(call.service, call.action)
     if not incoming.operation or refuses(call.service, call.action):
@@ -168,6 +181,11 @@ def _collect(app: WSGIApp, environ: Environ) -> Answer:
 
     body = b"".join(app(environ, note))
     return started[0], started[1], body
+
+
+def _told(answer: dict[str, Any]) -> Answer:
+    body = json.dumps(answer).encode()
+    return "200 OK", [("Content-Type", "application/json"), ("Content-Length", str(len(body)))], body
 
 
 def _checked(incoming: Incoming, call: Call, status: str, headers: list[tuple[str, str]], body: bytes) -> Answer:

@@ -35,6 +35,12 @@ _REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-\d")
 _CLASSIC_ELB_VERSION = "2012-06-01"
 
 
+def botocore_name(prefix: str) -> str:
+    """Return botocore's name of a service, given the prefix of its IAM actions."""
+    signed_for = next((name for name, one in _PREFIXES.items() if one == prefix), prefix)
+    return "elbv2" if prefix == "elasticloadbalancing" else _BOTOCORE_NAMES.get(signed_for, signed_for)
+
+
 @dataclass(frozen=True, slots=True)
 class Credential:
     """How a request is signed.

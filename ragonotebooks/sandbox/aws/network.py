@@ -25,6 +25,13 @@ def place_of_private_address(context: Context, address: str, vpc: str | None = N
     return next((one for one in places if one.address == address and vpc in (None, one.vpc)), None)
 
 
+def vpc_of(account: str, region: str, groups: Iterable[str]) -> str | None:
+    """Return the id of the VPC that security groups are of, None when there are none."""
+    backend = ec2_backends[account][region]
+    found = (backend.get_security_group_from_id(group) for group in groups)
+    return next((str(group.vpc_id) for group in found if group), None)
+
+
 def admits(account: str, region: str, groups: Iterable[str], port: int, source: Place) -> bool:
     """Whether the inbound rules of any of `groups` accept a TCP connection to `port` from `source`."""
     return _any_rule(account, region, groups, "ingress_rules", port, source)

@@ -22,7 +22,7 @@ from moto.rds.responses import RDSResponse
 
 from ragonotebooks.sandbox.aws import network, rds_versions
 from ragonotebooks.sandbox.callers import Address, CallerGone
-from ragonotebooks.sandbox.context import Context, Place
+from ragonotebooks.sandbox.context import Connection, Context, Place
 from ragonotebooks.sandbox.front import WSGIApp
 from ragonotebooks.sandbox.parts.postgres import Installation, Postgres
 from ragonotebooks.sandbox.parts.postgres import install as install_postgres
@@ -150,13 +150,13 @@ class Databases:
             return False
         source = self._context.places.get(task, network.OUTSIDE) if task else network.OUTSIDE
         with self._context.lock:
-            if source is network.OUTSIDE and not instance.publicly_accessible:
-                return False
-            target = Place(here[0], frozenset(instance.vpc_security_group_ids))
-            account, region = instance.account_id, instance.region
-            return network.admits(account, region, target.groups, instance.port, source) and network.lets_out(
-                account, region, target, instance.port, source
-            )
+            groups = frozenset(instance.vpc_security_group_ids)
+            where, port = (instance.account_id, instance.region), int(instance.port)
+            target = Place(here[0], groups, vpc=network.vpc_of(*where, groups))
+            is_there = source is not network.OUTSIDE or instance.publicly_accessible
+            let_in = is_there and network.admits(*where, groups, port, source)
+            let_out = network.lets_out(*where, target, port, source)
+            return self._context.judged(Connection(source, client[1], target, port, let_out, let_in))
 
     def _background(self, instance: Any, then: str, work: Any) -> None:
         def go() -> None:
