@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import socket
-import ssl
 from typing import Final
 
 _CHUNK: Final = 256 * 1024
@@ -22,18 +21,14 @@ async def splice(a: Stream, b: Stream) -> None:
         close(b[1])
 
 
-async def adopt(connection: socket.socket, data: bytes, limit: int, tls: ssl.SSLContext | None = None) -> Stream:
-    """Return the streams of an accepted connection on which `data` has been read already; with `tls`, end TLS on it.
-
-    Raises:
-        OSError: The connection has ended, or its client does not speak TLS.
-    """
+async def adopt(connection: socket.socket, data: bytes, limit: int) -> Stream:
+    """Return the streams of an accepted connection on which `data` has been read already."""
     loop = asyncio.get_running_loop()
     reader = asyncio.StreamReader(limit=limit)
     if data:
         reader.feed_data(data)
     protocol = asyncio.StreamReaderProtocol(reader)
-    transport, _ = await loop.connect_accepted_socket(lambda: protocol, connection, ssl=tls)
+    transport, _ = await loop.connect_accepted_socket(lambda: protocol, connection)
     return reader, asyncio.StreamWriter(transport, protocol, reader, loop)
 
 

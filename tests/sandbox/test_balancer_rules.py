@@ -82,4 +82,4 @@ def test_all_conditions_of_a_rule_must_be_met_and_the_first_rule_wins() -> None:
     ],
 )
 def test_a_redirect_keeps_what_it_does_not_change(config: dict[str, Any], place: str) -> None:
-    assert location(config, asked(), "http", 80) == place
+    assert location(config, asked(), 80) == place

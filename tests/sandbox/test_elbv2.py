@@ -312,6 +312,13 @@ class TestApi:
             web.elb.delete_rule(RuleArn=arn)
         assert web.get("/ordered").text == "web"
 
+    def test_a_changed_health_check_holds(self, web: Web) -> None:
+        change = {"HealthCheckPath": "/other", "Matcher": {"HttpCode": "200-299"}, "HealthCheckIntervalSeconds": 6}
+        web.elb.modify_target_group(TargetGroupArn=web.target_group, **change)
+        [group] = web.elb.describe_target_groups(TargetGroupArns=[web.target_group])["TargetGroups"]
+        assert change.items() <= group.items()
+        assert group["LoadBalancerArns"] == [web.balancer["LoadBalancerArn"]]
+
     def test_a_protected_load_balancer_is_not_deleted(self, web: Web) -> None:
         arn = web.balancer["LoadBalancerArn"]
         for value in ("true", "false"):
@@ -327,6 +334,8 @@ class TestApi:
             ("DuplicateLoadBalancerName", "create_load_balancer", {"Name": "web"}),
             ("At least two subnets", "create_load_balancer", {"Subnets": "one"}),
             ("CreateLoadBalancer with Type network is not supported", "create_load_balancer", {"Type": "network"}),
+            ("IpAddressType dualstack is not supported", "create_load_balancer", {"IpAddressType": "dualstack"}),
+            ("Protocol HTTPS is not supported", "create_listener", {"Protocol": "HTTPS", "Port": 443}),
             ("TargetType instance is not supported", "create_target_group", {"TargetType": "instance"}),
             ("Protocol HTTPS is not supported", "create_target_group", {"Protocol": "HTTPS"}),
             ("DuplicateListener", "create_listener", {"Port": 80}),

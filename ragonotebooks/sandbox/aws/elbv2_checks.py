@@ -16,7 +16,14 @@ from ragonotebooks.sandbox.aws.errors import ApiError, unsupported
 _SERVICE: Final = "elasticloadbalancing"
 _ACTIONS: Final = ("forward", "redirect", "fixed-response")
 _ALGORITHMS: Final = ("round_robin", "least_outstanding_requests")
-_LOGS: Final = ("access_logs.s3.enabled", "connection_logs.s3.enabled", "health_check_logs.s3.enabled")
+# the attributes that mean something here; others keep the value that they have from the start
+_FOLLOWED: Final = frozenset(
+    {
+        *("deletion_protection.enabled", "idle_timeout.timeout_seconds", "routing.http.preserve_host_header.enabled"),
+        *("routing.http.xff_header_processing.mode", "deregistration_delay.timeout_seconds"),
+        *("load_balancing.algorithm.type", "stickiness.enabled", "stickiness.lb_cookie.duration_seconds"),
+    }
+)
 
 
 def refused(operation: str, what: str) -> ApiError:
@@ -24,10 +31,12 @@ def refused(operation: str, what: str) -> ApiError:
     return unsupported(_SERVICE, operation, f"with {what} is not supported by the sandbox")
 
 
-def check_balancer(backend: Any, name: str, kind: str, subnets: Iterable[str], scheme: str) -> str:
+def check_balancer(backend: Any, name: str, kind: str, subnets: Iterable[str], scheme: str, addresses: str) -> str:
     """Return the id of the VPC of a load balancer, or raise the API's error for one that cannot be made."""
     if kind != "application":
         raise refused("CreateLoadBalancer", f"Type {kind}")
+    if addresses != "ipv4":
+        raise refused("CreateLoadBalancer", f"IpAddressType {addresses}")
     if any(balancer.name == name for balancer in backend.load_balancers.values()):
         raise DuplicateLoadBalancerName
     ec2: Any = ec2_backends[backend.account_id][backend.region_name]
@@ -43,18 +52,18 @@ def check_balancer(backend: Any, name: str, kind: str, subnets: Iterable[str], s
     return str(vpc)
 
 
-def check_group(asked: Mapping[str, Any]) -> None:
+def check_group(asked: Mapping[str, Any], operation: str) -> None:
     """Raise a refusal for a target group that the sandbox does not balance."""
     refusals = {
-        "TargetType": (asked.get("target_type"), ("ip",)),
-        "Protocol": (asked.get("protocol"), ("HTTP",)),
+        "TargetType": (asked.get("target_type") or "ip", ("ip",)),
+        "Protocol": (asked.get("protocol") or "HTTP", ("HTTP",)),
         "ProtocolVersion": (asked.get("protocol_version") or "HTTP1", ("HTTP1",)),
         "HealthCheckProtocol": (asked.get("healthcheck_protocol") or "HTTP", ("HTTP",)),
         "IpAddressType": (asked.get("ip_address_type") or "ipv4", ("ipv4",)),
     }
     for name, (value, supported) in refusals.items():
         if value not in supported:
-            raise refused("CreateTargetGroup", f"{name} {value}")
+            raise refused(operation, f"{name} {value}")
 
 
 def check_target(backend: Any, group: Any, address: str) -> None:
@@ -70,23 +79,14 @@ def check_target(backend: Any, group: Any, address: str) -> None:
         raise ELBClientError("InvalidTarget", message)
 
 
-def check_group_attributes(attributes: Mapping[str, str]) -> None:
-    """Raise a refusal for attributes of a target group that would be ignored."""
-    followed = {
-        "load_balancing.algorithm.type": _ALGORITHMS,
-        "stickiness.type": ("lb_cookie",),
-        "slow_start.duration_seconds": ("0",),
-    }
-    for name, values in followed.items():
-        if attributes.get(name, values[0]) not in values:
-            raise refused("ModifyTargetGroupAttributes", f"{name} {attributes[name]}")
-
-
-def check_balancer_attributes(attributes: Mapping[str, str]) -> None:
-    """Raise a refusal for attributes of a load balancer that would be ignored."""
-    for name in _LOGS:
-        if attributes.get(name) == "true":
-            raise refused("ModifyLoadBalancerAttributes", f"{name} true")
+def check_attributes(operation: str, attributes: Mapping[str, str], now: Mapping[str, Any]) -> None:
+    """Raise a refusal for attributes that would not be followed, of something whose attributes are `now` so."""
+    for name, value in attributes.items():
+        if name not in _FOLLOWED and value != str(now.get(name)):
+            raise refused(operation, f"{name} {value}")
+    algorithm = attributes.get("load_balancing.algorithm.type", _ALGORITHMS[0])
+    if algorithm not in _ALGORITHMS:
+        raise refused(operation, f"load_balancing.algorithm.type {algorithm}")
 
 
 def check_listener(backend: Any, balancer: str, protocol: str | None, port: Any, listener: str = "") -> None:
@@ -98,12 +98,22 @@ def check_listener(backend: Any, balancer: str, protocol: str | None, port: Any,
         raise DuplicateListenerError
 
 
+def check_block(block: str) -> None:
+    """Raise the API's error for what is no CIDR block."""
+    try:
+        ipaddress.ip_network(block)
+    except ValueError:
+        raise ELBClientError("ValidationError", f"The source IP '{block}' is not a valid CIDR block") from None
+
+
 def check_rule(
     backend: Any, balancer: str, conditions: Iterable[Mapping[str, Any]], actions: Iterable[Mapping[str, Any]]
 ) -> None:
     """Raise the API's error for a rule that the sandbox cannot follow, of the load balancer given by its ARN."""
     for condition in conditions:
         configs = [value for name, value in condition.items() if name.endswith("Config")]
+        for block in (condition.get("SourceIpConfig") or {}).get("Values", []):
+            check_block(block)
         if "RegexValues" in condition or any("RegexValues" in config for config in configs):
             raise refused("CreateRule", f"RegexValues for {condition['Field']}")
     for action in actions:

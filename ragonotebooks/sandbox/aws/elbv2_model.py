@@ -75,16 +75,16 @@ class Backend(models.ELBv2Backend):
         subnet_mappings: list[dict[str, str]] | None = None,
         scheme: str | None = None,
         loadbalancer_type: str | None = None,
-        *args: Any,
-        **kwargs: Any,
+        ip_address_type: str = "ipv4",
+        tags: list[dict[str, str]] | None = None,
     ) -> Any:
         """Create a load balancer with an interface in each subnet."""
         scheme, kind = scheme or "internet-facing", loadbalancer_type or "application"
         subnets = [*subnet_ids, *(mapping["SubnetId"] for mapping in subnet_mappings or [])]
-        vpc = checks.check_balancer(self, name, kind, subnets, scheme)
+        vpc = checks.check_balancer(self, name, kind, subnets, scheme, ip_address_type)
         ec2: Any = self.ec2_backend
         groups = security_groups or [ec2.get_default_security_group(vpc).id]
-        made = super().create_load_balancer(name, groups, subnets, [], scheme, kind, *args, **kwargs)
+        made = super().create_load_balancer(name, groups, subnets, [], scheme, kind, ip_address_type, tags)
         number, prefix = zlib.crc32(made.arn.encode()), "internal-" if scheme == "internal" else ""
         made.dns_name = f"{prefix}{name}-{number}.{self.region_name}.elb.amazonaws.com"
         made.attrs |= _ATTRIBUTES
@@ -103,7 +103,8 @@ class Backend(models.ELBv2Backend):
 
     def modify_load_balancer_attributes(self, arn: str, attrs: dict[str, Any]) -> dict[str, Any]:
         """Change attributes that mean something here."""
-        checks.check_balancer_attributes(attrs)
+        if arn in self.load_balancers:
+            checks.check_attributes("ModifyLoadBalancerAttributes", attrs, self.load_balancers[arn].attrs)
         return super().modify_load_balancer_attributes(arn, attrs)
 
     def set_security_groups(self, arn: str, sec_groups: list[str]) -> None:
@@ -152,12 +153,24 @@ class Backend(models.ELBv2Backend):
 
     def create_target_group(self, name: str, **asked: Any) -> Any:
         """Create a target group of addresses that speak HTTP."""
-        checks.check_group(asked)
+        checks.check_group(asked, "CreateTargetGroup")
         return super().create_target_group(name, **asked)
+
+    def modify_target_group(self, arn: str, health_check_proto: str | None = None, *args: Any, **kwargs: Any) -> Any:
+        """Change a target group's health check, which speaks HTTP."""
+        checks.check_group({"healthcheck_protocol": health_check_proto}, "ModifyTargetGroup")
+        return super().modify_target_group(arn, health_check_proto, *args, **kwargs)
+
+    def set_ip_address_type(self, arn: str, ip_type: str) -> None:
+        """A load balancer keeps its addresses of version 4."""
+        if ip_type != "ipv4":
+            raise checks.refused("SetIpAddressType", f"IpAddressType {ip_type}")
+        super().set_ip_address_type(arn, ip_type)
 
     def modify_target_group_attributes(self, target_group_arn: str, attributes: dict[str, Any]) -> None:
         """Change attributes that mean something here."""
-        checks.check_group_attributes(attributes)
+        now = self._group(target_group_arn).attributes
+        checks.check_attributes("ModifyTargetGroupAttributes", attributes, now)
         super().modify_target_group_attributes(target_group_arn, attributes)
 
     def register_targets(self, target_group_arn: str, instances: list[dict[str, Any]]) -> None:

@@ -56,16 +56,7 @@ class _Process:
             self._over.set()
 
     async def _serve(self, arrival: Arrival, data: bytes, connection: socket.socket) -> None:
-        balancer = self._world.balancers.get(arrival.balancer)
-        listener = balancer.listeners.get(arrival.port) if balancer else None
-        if listener is None:
-            connection.close()
-            return
-        try:
-            stream = await adopt(connection, data, HEAD_LIMIT, listener.tls)
-        except OSError:  # what it sends is not TLS, or it has gone
-            connection.close()
-            return
+        stream = await adopt(connection, data, HEAD_LIMIT)
         no_delay(stream[1])
         quick_ack(stream[1])
 

@@ -23,11 +23,11 @@ def fixed(config: Mapping[str, Any], request: Request) -> bytes:
     return _answer(int(config["StatusCode"]), text, f"{kind}; charset=utf-8", request.keep, request)
 
 
-def redirect(config: Mapping[str, Any], request: Request, protocol: str, port: int) -> bytes:
-    """What a rule answers with a RedirectConfig; `protocol` and `port` are the listener's."""
+def redirect(config: Mapping[str, Any], request: Request, port: int) -> bytes:
+    """What a rule answers with a RedirectConfig; `port` is the listener's."""
     status = int(config["StatusCode"].removeprefix("HTTP_"))
     page = _PAGE.format(f"{status} {_phrase(status)}")
-    place = location(config, request.asked, protocol, port)
+    place = location(config, request.asked, port)
     return _answer(status, page, "text/html", request.keep, request, ("Location", place))
 
 

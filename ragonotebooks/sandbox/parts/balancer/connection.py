@@ -88,7 +88,7 @@ class Connection:
             return await self._forward(balancer, listener, request, action)
         if action["Type"] == "redirect":
             self._world.counts.add(balancer.arn, "HTTP_Redirect_Count")
-            text = answers.redirect(action["RedirectConfig"], request, listener.protocol, listener.port)
+            text = answers.redirect(action["RedirectConfig"], request, listener.port)
         else:
             self._world.counts.add(balancer.arn, "HTTP_Fixed_Response_Count")
             text = answers.fixed(action["FixedResponseConfig"], request)
@@ -101,7 +101,7 @@ class Connection:
             self._count_failure(balancer, 503)
             return await self._swallow_and_say(balancer, request, answers.problem(503, request.keep, request))
         self._world.counts.add_for(balancer.arn, group.arn, "RequestCount")
-        head = onward(request, listener.protocol, listener.port, balancer.forwarded)
+        head = onward(request, listener.port, balancer.forwarded)
         with self._serving(group, target):
             try:
                 return await Exchange(self._world, balancer, group, target, request, self._client).run(head)

@@ -64,10 +64,10 @@ def understand(head: Head, source: str) -> Request:
     return Request(head, Asked(head, host, path, query, source), request_body(head), keep)
 
 
-def onward(request: Request, protocol: str, port: int, forwarded: str) -> Head:
+def onward(request: Request, port: int, forwarded: str) -> Head:
     """Return the request's head as the target gets it.
 
-    `protocol` and `port` are the listener's; `forwarded` is what becomes of X-Forwarded-For: `append`, `preserve` or `remove`.
+    `port` is the listener's; `forwarded` is what becomes of X-Forwarded-For: `append`, `preserve` or `remove`.
     """
     head = request.head
     named = head.tokens("connection")
@@ -76,7 +76,7 @@ def onward(request: Request, protocol: str, port: int, forwarded: str) -> Head:
     fields = [field for field in _passing(head) if field[0].lower() not in _REPLACED]
     if chain:
         fields.append(("X-Forwarded-For", ", ".join(chain)))
-    fields += [("X-Forwarded-Proto", protocol), ("X-Forwarded-Port", str(port))]
+    fields += [("X-Forwarded-Proto", "http"), ("X-Forwarded-Port", str(port))]
     fields.append(("X-Amzn-Trace-Id", _trace(head.get("x-amzn-trace-id"))))
     if "upgrade" in named and "websocket" in head.tokens("upgrade"):
         fields += [("Connection", "Upgrade"), ("Upgrade", "websocket")]

@@ -59,12 +59,12 @@ def matcher(condition: dict[str, Any]) -> Matcher:
     return _KINDS[condition["Field"]](condition)
 
 
-def location(config: Mapping[str, Any], asked: Asked, protocol: str, port: int) -> str:
-    """Return where a redirect leads: its configuration, with the placeholders filled from the request."""
-    values = {"protocol": protocol, "host": asked.host, "port": str(port), "path": asked.path[1:], "query": asked.query}
+def location(config: Mapping[str, Any], asked: Asked, port: int) -> str:
+    """Return where a redirect leads: its configuration, with the placeholders filled from the request to a port."""
+    values = {"protocol": "http", "host": asked.host, "port": str(port), "path": asked.path[1:], "query": asked.query}
 
     def filled(name: str, usual: str) -> str:
-        return re.sub(r"#\{(\w+)\}", lambda found: values[found[1]], config.get(name, usual))
+        return re.sub(r"#\{(\w+)\}", lambda found: values.get(found[1], found[0]), config.get(name, usual))
 
     query = filled("Query", "#{query}")
     place = f"{filled('Protocol', '#{protocol}').lower()}://{filled('Host', '#{host}')}:{filled('Port', '#{port}')}"

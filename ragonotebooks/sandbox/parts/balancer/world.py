@@ -1,8 +1,6 @@
 """What the control plane has told: load balancers with their listeners and rules, target groups with their targets."""
 
 import asyncio
-import ssl
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,15 +13,10 @@ from ragonotebooks.sandbox.parts.balancer.targets import Group, Target
 
 @dataclass(frozen=True)
 class Listener:
-    """A listener: its port, its rules in order, and its certificate when it speaks HTTPS."""
+    """A listener: its port, and its rules in order."""
 
     port: int
     rules: list[Rule]
-    tls: ssl.SSLContext | None
-
-    @property
-    def protocol(self) -> str:
-        return "https" if self.tls else "http"
 
 
 @dataclass(frozen=True)
@@ -49,7 +42,6 @@ class World:
     groups: dict[str, Group] = field(default_factory=dict)
     counts: Counts = field(default_factory=Counts)
     _watches: dict[Target, Watch] = field(default_factory=dict)
-    _certificates: dict[str, ssl.SSLContext] = field(default_factory=dict)
     _turns: dict[tuple[str, ...], list[float]] = field(default_factory=dict)
 
     def apply(self, told: dict[str, Any]) -> None:
@@ -88,22 +80,10 @@ class World:
 
     def _balancer(self, arn: str, told: dict[str, Any]) -> Balancer:
         listeners = {
-            int(port): Listener(int(port), [rule(each) for each in one["rules"]], self._tls(one.get("certificate")))
+            int(port): Listener(int(port), [rule(each) for each in one["rules"]])
             for port, one in told["listeners"].items()
         }
         return Balancer(arn, told["idle"], told["forwarded"], listeners)
-
-    def _tls(self, certificate: str | None) -> ssl.SSLContext | None:
-        if certificate is None:
-            return None
-        if certificate not in self._certificates:
-            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            with tempfile.NamedTemporaryFile("w", suffix=".pem") as file:  # the ssl module reads keys from files alone
-                file.write(certificate)
-                file.flush()
-                context.load_cert_chain(file.name)
-            self._certificates[certificate] = context
-        return self._certificates[certificate]
 
     def _place(self, group: Group, told: dict[str, Any]) -> None:
         for key in list(group.targets):
