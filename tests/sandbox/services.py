@@ -16,7 +16,8 @@ class Answer(http.server.BaseHTTPRequestHandler):
             self.send_header("Upgrade", "echo")
             self.send_header("Connection", "Upgrade")
             self.end_headers()
-            self.wfile.write(b"switched\\n" + self.rfile.readline())
+            self.wfile.write(b"switched\\n")
+            self.wfile.write(self.rfile.readline())
             self.close_connection = True
         else:
             self.answer(os.environ["NAME"].encode())
@@ -112,3 +113,65 @@ class Fleet:
         """End it with all its tasks."""
         self.ecs.delete_service(cluster=self.deployment.name, service=self.name, force=True)
         self.ecs.get_waiter("services_inactive").wait(cluster=self.deployment.name, services=[self.name])
+
+
+@dataclass(frozen=True)
+class Balancer:
+    """A load balancer on the internet, whose only listener forwards to one target group.
+
+    Attributes:
+        url: Where it answers.
+        group: The target group's ARN.
+        within: The security group of its targets, which admits it alone.
+    """
+
+    url: str
+    group: str
+    within: str
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What a service says that is behind it."""
+        return {
+            "network": {"securityGroups": [self.within]},
+            "loadBalancers": [{"targetGroupArn": self.group, "containerName": "job", "containerPort": 8000}],
+            "healthCheckGracePeriodSeconds": 2,
+        }
+
+
+def balance(deployment: Deployment, another_subnet: str) -> Balancer:
+    """Make a load balancer in the deployment's subnet and another one."""
+    elb = deployment.client("elbv2")
+    front, within = (security_group(deployment, name) for name in ("balancer", "balanced"))
+    admit(deployment, front, 80, {"IpRanges": [{"CidrIp": "0.0.0.0/0"}]})
+    admit(deployment, within, 8000, {"UserIdGroupPairs": [{"GroupId": front}]})
+    [made] = elb.create_load_balancer(
+        Name=deployment.name, Subnets=[deployment.subnet, another_subnet], SecurityGroups=[front]
+    )["LoadBalancers"]
+    [group] = elb.create_target_group(
+        Name=deployment.name,
+        Protocol="HTTP",
+        Port=8000,
+        VpcId=deployment.vpc,
+        TargetType="ip",
+        HealthCheckIntervalSeconds=5,
+    )["TargetGroups"]
+    elb.create_listener(
+        LoadBalancerArn=made["LoadBalancerArn"],
+        Protocol="HTTP",
+        Port=80,
+        DefaultActions=[{"Type": "forward", "TargetGroupArn": group["TargetGroupArn"]}],
+    )
+    return Balancer(f"http://{made['DNSName']}/", group["TargetGroupArn"], within)
+
+
+def security_group(deployment: Deployment, name: str) -> str:
+    """Make a security group that admits nobody and return its id."""
+    made = deployment.client("ec2").create_security_group(GroupName=name, Description=name, VpcId=deployment.vpc)
+    return str(made["GroupId"])
+
+
+def admit(deployment: Deployment, group: str, port: int, source: dict[str, Any]) -> None:
+    """Let a security group admit a source at a TCP port."""
+    rule = {"IpProtocol": "tcp", "FromPort": port, "ToPort": port, **source}
+    deployment.client("ec2").authorize_security_group_ingress(GroupId=group, IpPermissions=[rule])

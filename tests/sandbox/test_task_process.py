@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from ragonotebooks.sandbox.callers import Callers
+from ragonotebooks.sandbox.parts.inside import VARIABLE
 from ragonotebooks.sandbox.parts.task import CannotStart, TaskProcess, Unpacked, bare_python, program_of
 from ragonotebooks.sandbox.watcher import Watcher, descendants
 
@@ -95,6 +96,22 @@ def test_the_environment_is_the_images_and_what_was_given(
     assert seen["GIVEN"] == "yes"
     assert seen["PYTHONPATH"] == f"{image.root}/app:{image.root}/app/site-packages"
     assert set(seen) - {"LC_CTYPE"} == {"GIVEN", "PYTHONPATH", "PATH"}
+
+
+def test_it_listens_at_its_own_address_where_another_holds_the_port(run: Run) -> None:
+    code = (
+        "import socket; here = socket.create_server(('', 8000)); "
+        "print(here.getsockname()[0], socket.create_connection(('localhost', 8000)).getpeername()[0], flush=True); "
+        "import time; time.sleep(5)"
+    )
+    one, two = (run("-c", code, **{VARIABLE: f"127.200.0.{number}"}) for number in (1, 2))
+    lines = []
+    for process in (one, two):
+        assert process.output is not None
+        lines.append(process.output.readline().decode().split())
+        process.kill()
+        process.wait()
+    assert lines == [["127.200.0.1"] * 2, ["127.200.0.2"] * 2]
 
 
 def test_it_starts_in_the_images_working_directory(run: Run, image: Unpacked) -> None:

@@ -52,19 +52,20 @@ def _needs(incoming: Incoming, resources: list[str], account: str) -> Iterator[N
     if action == "s3:PutObject" and parameters.get("Tagging"):
         yield "s3:PutObjectTagging", resources[0], {}
     if prefix == "ecs" and incoming.operation in _PASSING:
-        for role in _passed_roles(parameters, resources, account, incoming.region):
+        for role in _passed_roles(parameters, account, incoming.region):
             yield "iam:PassRole", role, {"iam:PassedToService": "ecs-tasks.amazonaws.com"}
     if prefix == "codebuild" and (role := parameters.get("serviceRole") or parameters.get("serviceRoleOverride")):
         yield "iam:PassRole", role, {"iam:PassedToService": "codebuild.amazonaws.com"}
 
 
-def _passed_roles(parameters: dict[str, Any], resources: list[str], account: str, region: str) -> set[str]:
+def _passed_roles(parameters: dict[str, Any], account: str, region: str) -> set[str]:
     """The roles that a call hands to ECS tasks: those it names and those of the task definition it names."""
     sources = (parameters, parameters.get("overrides") or {})
     given = {source.get(name) for source in sources for name in ("taskRoleArn", "executionRoleArn")}
+    wanted = resources_of("ecs", {"taskDefinition": parameters.get("taskDefinition")}, account, region)
     for revisions in get_backend("ecs")[account][region].task_definitions.values():
         for definition in revisions.values():
-            if definition.arn in resources:
+            if definition.arn in wanted:
                 given |= {definition.task_role_arn, definition.execution_role_arn}
     return {role if role.startswith("arn:") else f"arn:aws:iam::{account}:role/{role}" for role in given if role}
 

@@ -84,11 +84,12 @@ class Life:
 
     def stop(self, code: str, reason: str) -> None:
         """Let the task end, for this reason unless there is an earlier one."""
-        with self._context.lock:
+        with self._context.changed:
             task = self.task
             if task.stop_code is None:
                 task.desired_status, task.stop_code, task.stopped_reason = "STOPPED", code, reason
                 task.stopping_at = now()
+                self._context.changed.notify_all()
         self._over.set()
 
     def server(self) -> Server:
@@ -206,13 +207,14 @@ class Life:
         if delivery:
             delivery.start()
         code = process.wait()
+        if part.container.essential:
+            # first of all, so that load balancers send no more requests
+            self.stop("EssentialContainerExited", "Essential container in task exited")
         if delivery:
             delivery.join()
         with self._context.lock:
             part.container.exit_code, part.container.last_status = code, "STOPPED"
         part.ended.set()
-        if part.container.essential:
-            self.stop("EssentialContainerExited", "Essential container in task exited")
 
     def _show_health(self, container: Container, status: str) -> None:
         with self._context.changed:

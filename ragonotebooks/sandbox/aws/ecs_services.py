@@ -106,7 +106,9 @@ class Services:
 
     def delete(self, backend: Any, request: dict[str, Any]) -> Service:
         """Let a service end with all its tasks."""
-        service = _find_active(backend, active_cluster(backend, request.get("cluster")), request["service"])
+        service = _find(backend, active_cluster(backend, request.get("cluster")), request["service"])
+        if service.status == "INACTIVE":
+            raise ServiceNotFoundException
         if service.desired_count > 0 and not request.get("force"):
             raise InvalidParameterException("The service cannot be stopped while it is scaled above 0.")
         self._scale(service, 0)
@@ -197,10 +199,15 @@ def _check_free(existing: Service | None) -> None:
         raise InvalidParameterException("Unable to Start a service that is still Draining.")
 
 
-def _find_active(backend: Any, cluster: Any, name: str) -> Service:
+def _find(backend: Any, cluster: Any, name: str) -> Service:
     service: Service | None = backend.services.get(f"{cluster.name}:{name.rpartition('/')[2]}")
     if service is None:
         raise ServiceNotFoundException
+    return service
+
+
+def _find_active(backend: Any, cluster: Any, name: str) -> Service:
+    service = _find(backend, cluster, name)
     if service.status != "ACTIVE":
         raise ECSException("ServiceNotActiveException", "Service was not ACTIVE.")
     return service

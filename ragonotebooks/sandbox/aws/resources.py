@@ -32,10 +32,10 @@ _TEMPLATES: dict[str, tuple[str, ...]] = {
     ),
     "ecr": ("arn:aws:ecr:{region}:{account}:repository/{repositoryName}",),
     "ecs": (
-        "{taskDefinition}",
-        "arn:aws:ecs:{region}:{account}:task/{cluster:default}/{task}",
         "arn:aws:ecs:{region}:{account}:service/{cluster:default}/{service}",
         "arn:aws:ecs:{region}:{account}:service/{cluster:default}/{serviceName}",
+        "{taskDefinition}",
+        "arn:aws:ecs:{region}:{account}:task/{cluster:default}/{task}",
         "arn:aws:ecs:{region}:{account}:task-definition/{family}",
         "arn:aws:ecs:{region}:{account}:cluster/{clusterName}",
         "arn:aws:ecs:{region}:{account}:cluster/{cluster}",
