@@ -71,7 +71,7 @@ def _problems(path: Path) -> Iterator[Problem]:
 
 def _of_lesson(path: Path) -> Iterator[Problem]:
     lesson = notebook.read(path)
-    for rule in RULES:
+    for rule in (rule for rule in RULES if rule.binds(lesson)):
         for index, found in rule.look(lesson):
             yield Problem(project.shown(path), None if index is None else index + 1, rule.code, found, rule.fix)
 

@@ -25,6 +25,7 @@ Value = str | int | float | bool
 TYPES: dict[str, type[Value]] = {"str": str, "int": int, "float": float, "bool": bool}
 """The types that a parameter may be annotated with."""
 
+_RUNBOOKS = "runbooks/"
 _STEP_TITLE = re.compile(r"(\d+) · (.+)")
 _LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+\.ipynb)\)")
 _FACTS = re.compile(r"^\*\*(\d+) minutes\b(.*)\*\*$", re.MULTILINE)
@@ -107,7 +108,8 @@ class Step:
 class Notebook:
     """A notebook as its reader sees it.
 
-    key: folder and name without suffix, such as `aws/02-storage`: how runbooks, needs and the command line name it.
+    key: folder and name without suffix, such as `aws/02-storage`, or `runbooks/aws/teardown` for a runbook's own: how
+        runbooks, needs and the command line name it.
     minutes: how long it takes by hand; None when it does not say.
     risk, cost: what it does and what it costs, as the bold line says; empty when it does not say.
     needs: the keys of the notebooks that must have run before.
@@ -130,8 +132,13 @@ class Notebook:
 
     @property
     def cloud(self) -> str:
-        """The first part of the key: `aws`."""
-        return self.key.split("/")[0]
+        """The folder that the key names: `aws`."""
+        return self.key.split("/")[-2]
+
+    @property
+    def is_lesson(self) -> bool:
+        """Whether it teaches; a runbook's own notebook only does its job."""
+        return not self.key.startswith(_RUNBOOKS)
 
     @property
     def steps(self) -> tuple[Step, ...]:
@@ -144,10 +151,12 @@ def find(name: str) -> Path:
     path = Path(name)
     if path.suffix == ".ipynb" and path.is_file():
         return path
-    inside = project.notebooks() / f"{name.removesuffix('.ipynb')}.ipynb"
+    key = name.removesuffix(".ipynb")
+    folder = project.runbooks() if key.startswith(_RUNBOOKS) else project.notebooks()
+    inside = folder / f"{key.removeprefix(_RUNBOOKS)}.ipynb"
     if inside.is_file():
         return inside
-    raise UsageError(f"there is no notebook '{name}'; {did_you_mean(name, map(key_of, lessons()))}")
+    raise UsageError(f"there is no notebook '{name}'; {did_you_mean(name, map(key_of, [*lessons(), *procedures()]))}")
 
 
 def lessons() -> list[Path]:
@@ -155,9 +164,16 @@ def lessons() -> list[Path]:
     return sorted(project.notebooks().glob("*/*.ipynb"))
 
 
+def procedures() -> list[Path]:
+    """The files of all notebooks that are no lessons but a runbook's own, by name."""
+    return sorted(project.runbooks().glob("*/*.ipynb"))
+
+
 def key_of(path: Path) -> str:
     """Folder and name without suffix: `notebooks/aws/02-storage.ipynb` → `aws/02-storage`."""
-    return f"{path.resolve().parent.name}/{path.stem}"
+    folder = path.resolve().parent
+    above = _RUNBOOKS if folder.parent == project.runbooks().resolve() else ""
+    return f"{above}{folder.name}/{path.stem}"
 
 
 def read(path: Path) -> Notebook:

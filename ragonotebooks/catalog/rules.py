@@ -40,25 +40,38 @@ class Rule:
     """What a good lesson does.
 
     code: its number. holds: the rule in words. fix: the edit that makes it hold. look: finds where it does not.
+    teaching: it is about teaching, so that it does not bind a runbook's own notebook.
     """
 
     code: str
     holds: str
     fix: str
     look: Callable[[Notebook], Iterator[Finding]]
+    teaching: bool = False
+
+    def binds(self, one: Notebook) -> bool:
+        """Whether the rule is for this notebook."""
+        return one.is_lesson or not self.teaching
 
 
 RULES: list[Rule] = []
 
 
-def _rule(code: str, holds: str, fix: str) -> Callable[[Callable[[Notebook], Iterator[Finding]]], None]:
-    return lambda look: RULES.append(Rule(code, holds, fix, look))
+def _rule(
+    code: str, holds: str, fix: str, teaching: bool = False
+) -> Callable[[Callable[[Notebook], Iterator[Finding]]], None]:
+    return lambda look: RULES.append(Rule(code, holds, fix, look, teaching))
 
 
 # 1xx: what a reader meets
 
 
-@_rule("L101", "all sections are there, in order", f"use the level-2 headings {', '.join(SECTIONS)} in this order")
+@_rule(
+    "L101",
+    "all sections are there, in order",
+    f"use the level-2 headings {', '.join(SECTIONS)} in this order",
+    teaching=True,
+)
 def _sections(lesson: Notebook) -> Iterator[Finding]:
     titles = [section.title for section in lesson.sections]
     for title in SECTIONS:
@@ -75,7 +88,8 @@ def _sections(lesson: Notebook) -> Iterator[Finding]:
     "write '# AWS 02 · Title', a paragraph, and '**15 minutes · creates a bucket · about $0.03 a month · needs …**'",
 )
 def _top(lesson: Notebook) -> Iterator[Finding]:
-    if not re.search(r"^# [A-Z]+ \d\d · \S", lesson.preamble, re.MULTILINE):
+    number = r" \d\d" if lesson.is_lesson else ""
+    if not re.search(rf"^# [A-Z]+{number} · \S", lesson.preamble, re.MULTILINE):
         yield 0, "the title line is missing"
     missing = [fact for fact in ("purpose", "minutes", "risk", "cost") if not getattr(lesson, fact)]
     if missing:
@@ -85,7 +99,7 @@ def _top(lesson: Notebook) -> Iterator[Finding]:
             yield 0, f"the notebook that it needs, {needed}, does not exist"
 
 
-@_rule("L103", "a picture shows where the lesson stands", "put a ```mermaid block into What you will learn")
+@_rule("L103", "a picture shows where the lesson stands", "put a ```mermaid block into What you will learn", True)
 def _picture(lesson: Notebook) -> Iterator[Finding]:
     for section in lesson.sections:
         if section.title == "What you will learn" and "```mermaid" not in section.text:
@@ -137,6 +151,7 @@ def _numbers(lesson: Notebook) -> Iterator[Finding]:
     "L108",
     "every step names the exam objectives that it teaches",
     "add a line '**Objectives:** DEA-C01 2.1 · SAA-C03 3.1' with ids out of data/objectives",
+    teaching=True,
 )
 def _objectives(lesson: Notebook) -> Iterator[Finding]:
     for step in lesson.steps:
@@ -193,7 +208,9 @@ def _long(lesson: Notebook) -> Iterator[Finding]:
             yield cell.index, f"code cell has {lines} lines"
 
 
-@_rule("L204", f"the median code cell has at most {LONGEST_MEDIAN} lines", "split the long ones: one thought a cell")
+@_rule(
+    "L204", f"the median code cell has at most {LONGEST_MEDIAN} lines", "split the long ones: one thought a cell", True
+)
 def _median(lesson: Notebook) -> Iterator[Finding]:
     lines = [len(cell.source.splitlines()) for cell in _code(lesson)]
     if lines and median(lines) > LONGEST_MEDIAN:

@@ -20,5 +20,5 @@ def list_(as_json: Annotated[bool, typer.Option("--json", help="Print it as JSON
         typer.echo(json.dumps({"runbooks": books, "lessons": lessons}, ensure_ascii=False, indent=2))
         return
     rows = [[one["name"], one["title"], one["cloud"], len(one["notebooks"])] for one in books]
-    tables.show("Runbooks", ["name", "title", "cloud", "lessons"], rows)
+    tables.show("Runbooks", ["name", "title", "cloud", "notebooks"], rows)
     tables.show_lessons(lessons)
