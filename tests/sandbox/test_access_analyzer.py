@@ -98,7 +98,7 @@ def test_an_analyzer_is_listed_with_its_tags_until_it_is_deleted(sandbox: Sandbo
 
 def test_what_is_not_supported_is_refused_by_name(sandbox: Sandbox) -> None:
     api = sandbox.client("accessanalyzer")
-    with pytest.raises(ClientError, match="access-analyzer:GetAccountSummary|access-analyzer:ListPolicyGenerations"):
+    with pytest.raises(ClientError, match="access-analyzer:ListPolicyGenerations"):
         api.list_policy_generations()
     with pytest.raises(ClientError, match="access-analyzer:CreateAnalyzer"):
         api.create_analyzer(analyzerName="unused", type="ACCOUNT_UNUSED_ACCESS")

@@ -1,7 +1,7 @@
 """VPC flow logs: the connections that security groups judge, as lines in CloudWatch Logs.
 
-Known of a connection are its ends and the verdict. Bytes and packets are not counted, and a database has no network interface: these
-fields are `-`, as AWS writes what it could not compute. Buckets and streams as destinations are refused by name.
+Known of a connection are its ends and the verdict. Bytes and packets are not counted, and a database has no network interface:
+these fields are `-`, as AWS writes what it could not compute. Buckets and streams as destinations are refused by name.
 Source: Amazon VPC user guide, "Flow log records" and "Publish flow logs to CloudWatch Logs", read 2026-11.
 """
 

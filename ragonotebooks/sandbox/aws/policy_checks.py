@@ -1,6 +1,6 @@
 """ValidatePolicy: what is wrong with the text of a policy, by a few of AWS's checks and under AWS's own issue codes.
 
-Source: IAM user guide, "Access Analyzer policy check reference", read 2026-11. Whether an action exists is told by botocore's models.
+Source: IAM user guide, "Access Analyzer policy check reference", read 2026-11. Whether an action exists is told by botocore.
 """
 
 import json
