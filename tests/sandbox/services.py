@@ -139,14 +139,17 @@ class Balancer:
         }
 
 
-def balance(deployment: Deployment, another_subnet: str) -> Balancer:
-    """Make a load balancer in the deployment's subnet and another one."""
-    elb = deployment.client("elbv2")
+def balance(deployment: Deployment, block: str) -> Balancer:
+    """Make a load balancer in the deployment's subnet and one in another zone, made with this CIDR block."""
+    elb, ec2 = deployment.client("elbv2"), deployment.client("ec2")
+    [taken] = ec2.describe_subnets(SubnetIds=[deployment.subnet])["Subnets"]
+    zone = next(one for one in ("us-east-1a", "us-east-1b") if one != taken["AvailabilityZone"])
+    another = ec2.create_subnet(VpcId=deployment.vpc, CidrBlock=block, AvailabilityZone=zone)["Subnet"]["SubnetId"]
     front, within = (security_group(deployment, name) for name in ("balancer", "balanced"))
     admit(deployment, front, 80, {"IpRanges": [{"CidrIp": "0.0.0.0/0"}]})
     admit(deployment, within, 8000, {"UserIdGroupPairs": [{"GroupId": front}]})
     [made] = elb.create_load_balancer(
-        Name=deployment.name, Subnets=[deployment.subnet, another_subnet], SecurityGroups=[front]
+        Name=deployment.name, Subnets=[deployment.subnet, another], SecurityGroups=[front]
     )["LoadBalancers"]
     [group] = elb.create_target_group(
         Name=deployment.name,

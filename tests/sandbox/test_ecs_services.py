@@ -57,8 +57,7 @@ def groups(cluster: Deployment) -> tuple[str, str]:
 
 @pytest.fixture(scope="module")
 def balancer(cluster: Deployment) -> Balancer:
-    zone = {"CidrBlock": "10.7.3.0/24", "AvailabilityZone": "us-east-1b"}
-    return balance(cluster, cluster.client("ec2").create_subnet(VpcId=cluster.vpc, **zone)["Subnet"]["SubnetId"])
+    return balance(cluster, "10.7.3.0/24")
 
 
 def shim(task: dict[str, Any]) -> int:
@@ -311,6 +310,42 @@ def test_tags_reach_the_tasks(fleet: Make, cluster: Deployment) -> None:
     found = api.ecs.list_tags_for_resource(resourceArn=task["taskArn"])["tags"]
     managed = {"aws:ecs:clusterName": cluster.name, "aws:ecs:serviceName": "tags"}
     assert {tag["key"]: tag["value"] for tag in found} == {"deployment": "papers", **managed}
+
+
+def test_what_happens_reaches_eventbridge(fleet: Make, cluster: Deployment) -> None:
+    api = fleet("told")
+    sqs, events = cluster.client("sqs"), cluster.client("events")
+    queue = sqs.create_queue(QueueName="ecs-events")["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    may = {
+        "Effect": "Allow",
+        "Principal": {"Service": "events.amazonaws.com"},
+        "Action": "sqs:SendMessage",
+        "Resource": arn,
+    }
+    sqs.set_queue_attributes(QueueUrl=queue, Attributes={"Policy": policy(may)})
+    events.put_rule(Name="ecs", EventPattern=json.dumps({"source": ["aws.ecs"]}))
+    events.put_targets(Rule="ecs", Targets=[{"Id": "queue", "Arn": arn}])
+    service = api.create(api.define(), count=1).stable()
+    [task] = api.tasks()
+    api.delete()
+    told: list[dict[str, Any]] = []
+
+    def stopped() -> bool:
+        found = sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10).get("Messages", [])
+        told.extend(json.loads(message["Body"]) for message in found)
+        return any(one["detail"].get("lastStatus") == "STOPPED" for one in told)
+
+    eventually(stopped)
+    events.remove_targets(Rule="ecs", Ids=["queue"])
+    events.delete_rule(Name="ecs")
+    own = [one for one in told if task["taskArn"] in one["resources"] or service["serviceArn"] in one["resources"]]
+    names = [one["detail"].get("eventName") or one["detail"]["lastStatus"] for one in own]
+    assert {"SERVICE_DEPLOYMENT_IN_PROGRESS", "SERVICE_DEPLOYMENT_COMPLETED", "SERVICE_STEADY_STATE"} <= set(names)
+    assert {"PENDING", "RUNNING", "STOPPED"} <= set(names)
+    last = next(one["detail"] for one in own if one["detail"].get("lastStatus") == "STOPPED")
+    assert (last["group"], last["stopCode"]) == ("service:told", "ServiceSchedulerInitiated")
+    assert [container["exitCode"] for container in last["containers"]] == [0]
 
 
 def test_status_lists_tasks_where_they_listen(fleet: Make, sandbox: Sandbox) -> None:
