@@ -6,7 +6,8 @@ from typing import Any
 
 import yaml
 
-from ragonotebooks.catalog import notebook, project
+from ragonotebooks.catalog import checklist, notebook, project
+from ragonotebooks.catalog.checklist import Line
 from ragonotebooks.catalog.nearest import did_you_mean
 from ragonotebooks.catalog.notebook import Notebook, Parameter, Value
 from ragonotebooks.catalog.values import convert
@@ -16,6 +17,7 @@ CLOUDS = ("aws",)
 """The clouds that a runbook can be for."""
 
 _FIELDS = ("title", "cloud", "purpose", "notebooks")
+_OPTIONAL = ("checklist",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +26,7 @@ class Runbook:
 
     name: the file's name without suffix, or the notebook's key for a runbook of one.
     cloud: `aws`.
+    checklist: the lines under which its checks are gathered; most runbooks have none.
     """
 
     name: str
@@ -31,6 +34,7 @@ class Runbook:
     cloud: str
     purpose: str
     notebooks: tuple[Notebook, ...]
+    checklist: tuple[Line, ...] = ()
 
     @property
     def parameters(self) -> tuple[Parameter, ...]:
@@ -82,11 +86,12 @@ def read(path: Path) -> Runbook:
     """Read a runbook's file; a UsageError names the file and what is wrong with it."""
     data = _fields(path)
     notebooks = tuple(notebook.read(_member(path, key)) for key in data["notebooks"])
-    return Runbook(path.stem, data["title"], data["cloud"], data["purpose"], notebooks)
+    lines = _lines(path, data.get("checklist"), notebooks)
+    return Runbook(path.stem, data["title"], data["cloud"], data["purpose"], notebooks, lines)
 
 
 def _of_one(name: str) -> Runbook:
-    known = [*names(), *map(notebook.key_of, notebook.lessons())]
+    known = [*names(), *map(notebook.key_of, [*notebook.lessons(), *notebook.procedures()])]
     try:
         one = notebook.read(notebook.find(name))
     except UsageError:
@@ -109,13 +114,20 @@ def _fields(path: Path) -> dict[str, Any]:
         if not data.get(field):
             raise UsageError(f"{shown} has no field '{field}'; a runbook needs {', '.join(_FIELDS)}")
     for field in data:
-        if field not in _FIELDS:
-            raise UsageError(f"{shown} has an unknown field '{field}'; {did_you_mean(str(field), _FIELDS)}")
+        if field not in (known := (*_FIELDS, *_OPTIONAL)):
+            raise UsageError(f"{shown} has an unknown field '{field}'; {did_you_mean(str(field), known)}")
     if data["cloud"] not in CLOUDS:
         raise UsageError(f"{shown} is for cloud '{data['cloud']}', which is not supported; use {' or '.join(CLOUDS)}")
     if not isinstance(data["notebooks"], list) or not all(isinstance(key, str) for key in data["notebooks"]):
         raise UsageError(f"{shown}: 'notebooks' is not a list of keys; write one `- aws/01-network` a line")
     return data
+
+
+def _lines(path: Path, data: Any, notebooks: tuple[Notebook, ...]) -> tuple[Line, ...]:
+    try:
+        return checklist.parse(data, notebooks) if data is not None else ()
+    except UsageError as error:
+        raise UsageError(f"{project.shown(path)}: {error}") from None
 
 
 def _member(path: Path, key: str) -> Path:

@@ -40,7 +40,7 @@ def execute(mode: "Mode", name: str, pairs: list[str], sandbox: str, out: Path |
     from rich.console import Console
 
     from ragonotebooks.catalog import runbook
-    from ragonotebooks.run import report, summary
+    from ragonotebooks.run import checklist, checklist_page, report, summary
     from ragonotebooks.run.progress import Progress
     from ragonotebooks.run.runner import Request
     from ragonotebooks.run.runner import execute as execute_runbook
@@ -66,7 +66,10 @@ def execute(mode: "Mode", name: str, pairs: list[str], sandbox: str, out: Path |
     summary.show(result, page, console)
     if sandboxed and result.exit_code:
         _tell_of_death(sandbox)
-    raise typer.Exit(result.exit_code)
+    judged = checklist.judge(result, book.checklist)
+    if judged:
+        summary.show_checklist(judged, checklist_page.write(result, judged, folder), console)
+    raise typer.Exit(result.exit_code or int(checklist.worst(judged) != "pass"))
 
 
 def _target(book: "Runbook", values: "dict[str, Value]") -> "Value | None":

@@ -3,31 +3,14 @@
 from collections.abc import Iterable
 from importlib.metadata import version
 from pathlib import Path
-from string import Template
 from typing import Any
 
 from ragonotebooks.run import report_facts
 from ragonotebooks.run.html import Markup, each, tag
+from ragonotebooks.run.page import PAGE, style
 from ragonotebooks.run.progress import SIGNS
 from ragonotebooks.run.report_facts import CoveredExam
 from ragonotebooks.run.results import Check, Failure, NotebookRun, Run, Status, Step
-
-_PAGE = Template(
-    """<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>$title</title>
-<style>
-$style</style>
-</head>
-<body>
-$body
-</body>
-</html>
-"""
-)
 
 
 def write(run: Run, folder: Path) -> Path:
@@ -39,10 +22,9 @@ def write(run: Run, folder: Path) -> Path:
 
 def render(run: Run) -> str:
     """The report as one HTML document; links to the executed notebooks are relative to the run folder."""
-    style = Path(__file__).with_name("report.css").read_text(encoding="utf-8")
     parts = [_head(run), _totals(run), _problems(run), _picture(run), _steps(run), _objectives(run), _prices(run)]
     title = tag("", f"{run.title} · {run.status}")
-    return _PAGE.substitute(title=title, style=style, body=each([*parts, _foot(run)]))
+    return PAGE.substitute(title=title, style=style(), body=each([*parts, _foot(run)]))
 
 
 def _head(run: Run) -> Markup:

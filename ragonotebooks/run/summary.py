@@ -1,11 +1,14 @@
 """The end of a run for the person at the terminal: how it went, what failed and where to look."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from textwrap import indent
 
 from rich.console import Console
 from rich.markup import escape
 
+from ragonotebooks.run import checklist
+from ragonotebooks.run.checklist import Judged
 from ragonotebooks.run.progress import SIGNS
 from ragonotebooks.run.results import Failure, NotebookRun, Run, Status
 
@@ -28,6 +31,18 @@ def show(run: Run, report: Path, console: Console) -> None:
     console.print()
     _line(console, f"{status} · {totals}")
     _line(console, f"  report  {escape(_near(report))}")
+
+
+def show_checklist(judged: Iterable[Judged], page: Path, console: Console) -> None:
+    """Print every line of a checklist with its verdict, and below one that does not pass why."""
+    console.print()
+    for line in judged:
+        colour = _COLOURS.get(checklist.STATUS[line.verdict], "bold yellow")
+        _line(console, f"[{colour}]{checklist.SIGNS[line.verdict]} {line.verdict:<8}[/]{escape(line.title)}")
+        for one in line.evidence:
+            for reason in one.reasons:
+                _line(console, escape(f"          {one.place}\n            {reason}"))
+    _line(console, f"  checklist  {escape(_near(page))}")
 
 
 def _show_failure(notebook: NotebookRun, step: str, failure: Failure, console: Console) -> None:
