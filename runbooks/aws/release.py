@@ -130,7 +130,7 @@ def roll_out(revision: str) -> str | None:
     ecs.update_service(cluster=DEPLOYMENT, service=PART, taskDefinition=revision)
     ecs.get_waiter("services_stable").wait(cluster=DEPLOYMENT, services=[PART])
     if service()["taskDefinition"] != revision:
-        return service()["events"][0]["message"]
+        return str(service()["events"][0]["message"])
     group = service()["loadBalancers"][0]["targetGroupArn"]
     elbv2.get_waiter("target_in_service").wait(TargetGroupArn=group)
     return None
