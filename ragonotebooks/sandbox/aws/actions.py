@@ -90,6 +90,7 @@ _EXCEPTIONS = {
     ),
     "logs": {"StartLiveTail": False, "StartQuery": False, "StopQuery": False, "TestMetricFilter": False},
     "rds": {"DownloadDBLogFilePortion": False},
+    "sqs": {"ReceiveMessage": False},
     "sts": dict.fromkeys(("AssumeRole", "AssumeRoleWithSAML", "AssumeRoleWithWebIdentity"), False),
 }
 
