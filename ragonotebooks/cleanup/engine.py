@@ -4,7 +4,7 @@ It keeps no list between two runs: what is there is what the cloud says, so runn
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
@@ -49,14 +49,14 @@ class Row:
         service: The service as boto3 spells it.
         kind: What a person calls such a resource.
         id: The resource; "*" when the kind could not be looked for.
-        action: `would delete`, `deleted` or `left`.
+        action: `would delete`, `deleted`, `left`, or `kept` when its kind was to be kept.
         why: Why it was left; empty otherwise.
     """
 
     service: str
     kind: str
     id: str
-    action: Literal["would delete", "deleted", "left"]
+    action: Literal["would delete", "deleted", "left", "kept"]
     why: str = ""
 
 
@@ -93,31 +93,35 @@ class _Look:
         return bool(self.going()) or any(_is(error, _PASSING) for error in self.refused.values())
 
 
-def plan(clients: Clients, owner: Ownership) -> Iterator[Row]:
-    """Yield what a cleanup would delete, in order. Reads only.
+def plan(clients: Clients, owner: Ownership, keep: Collection[Kind] = ()) -> Iterator[Row]:
+    """Yield what a cleanup would delete, in order, and behind it what it would keep. Reads only.
 
     Args:
         clients: Returns the boto3 client of a service.
         owner: Whose resources.
+        keep: Kinds that are not deleted.
     """
-    look = _look(clients, owner)
+    look = _look(clients, owner, [kind for kind in ORDER if kind not in keep])
     yield from (Row(kind.service, kind.name, name, "would delete") for kind, name in look.found)
     yield from _unseen(look)
+    yield from _kept(clients, owner, keep)
 
 
-def clean(clients: Clients, owner: Ownership, patience: Patience) -> Iterator[Row]:
-    """Delete all of a deployment; yield each resource when it is gone, and at the end each one that is left and why.
+def clean(clients: Clients, owner: Ownership, patience: Patience, keep: Collection[Kind] = ()) -> Iterator[Row]:
+    """Delete a deployment; yield each resource when it is gone, and at the end each that is left and why, or is kept.
 
     Args:
         clients: Returns the boto3 client of a service.
         owner: Whose resources.
         patience: How long to try.
+        keep: Kinds that are not deleted.
     """
+    kinds = [kind for kind in ORDER if kind not in keep]
     before: dict[_Key, Found] = {}
     ever_going: set[_Key] = set()
     moved, pause = time.monotonic(), min(_FIRST_PAUSE, patience.pause)
     while True:
-        look = _look(clients, owner)
+        look = _look(clients, owner, kinds)
         gone = [key for key in before if key not in look.found and key[0] not in look.unseen]
         yield from (Row(kind.service, kind.name, name, "deleted") for kind, name in gone)
         _delete(clients, look)
@@ -131,11 +135,12 @@ def clean(clients: Clients, owner: Ownership, patience: Patience) -> Iterator[Ro
         pause = min(2 * pause, patience.pause)
     yield from _refused(look)
     yield from _unseen(look)
+    yield from _kept(clients, owner, keep)
 
 
-def _look(clients: Clients, owner: Ownership) -> _Look:
+def _look(clients: Clients, owner: Ownership, kinds: Collection[Kind]) -> _Look:
     look = _Look()
-    for kind in ORDER:
+    for kind in kinds:
         try:
             found = list(kind.find(clients(kind.service), owner))
         except (ClientError, BotoCoreError) as error:
@@ -167,6 +172,12 @@ def _refused(look: _Look) -> Iterator[Row]:
 def _unseen(look: _Look) -> Iterator[Row]:
     for kind, error in look.unseen.items():
         yield Row(kind.service, kind.name, "*", "left", f"these could not be looked for: {_sentence(error)}")
+
+
+def _kept(clients: Clients, owner: Ownership, kinds: Collection[Kind]) -> Iterator[Row]:
+    look = _look(clients, owner, kinds)
+    yield from (Row(kind.service, kind.name, name, "kept") for kind, name in look.found)
+    yield from _unseen(look)
 
 
 def _is(error: Exception, codes: frozenset[str]) -> bool:

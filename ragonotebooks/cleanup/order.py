@@ -52,3 +52,6 @@ ORDER: Final[tuple[Kind, ...]] = (
     network.INTERNET_GATEWAYS,
     network.VPCS,
 )
+
+#: What holds data; a snapshot is worth nothing without the key that it is encrypted with.
+DATA: Final[tuple[Kind, ...]] = (data.SNAPSHOTS, data.BUCKETS, access.KEYS)

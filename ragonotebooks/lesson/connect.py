@@ -51,6 +51,13 @@ class Lab:
         """The same as most AWS services want it: `[{"Key": …, "Value": …}, …]`."""
         return [{"Key": key, "Value": value} for key, value in self.labels.items()]
 
+    def forget_lessons(self) -> None:
+        """After the deployment was removed: lessons are no longer taken for passed, so that `connect` brings them up."""
+        if self.target == "sandbox":
+            from ragonotebooks.sandbox import client
+
+            client.forget_passed(os.environ[_SANDBOX_VARIABLE])
+
 
 def connect(
     cloud: str,

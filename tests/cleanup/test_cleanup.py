@@ -4,7 +4,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from ragonotebooks.cleanup.engine import Clients, Patience, Row, clean, plan
-from ragonotebooks.cleanup.order import ORDER
+from ragonotebooks.cleanup.order import DATA, ORDER
 from ragonotebooks.cleanup.ownership import Ownership
 from tests.cleanup.conftest import Deployment
 
@@ -122,3 +122,12 @@ def running_task(clients: Clients, cluster: str) -> str:
         cluster=cluster, taskDefinition=cluster, launchType="FARGATE", networkConfiguration=network
     )
     return str(answer["tasks"][0]["taskArn"])
+
+
+def test_what_holds_data_is_kept_when_asked_and_the_rest_goes(clients: Clients) -> None:
+    Deployment(clients, "ours", OURS).everything()
+    holding = {kind.name for kind in DATA}
+    assert {row.kind for row in plan(clients, OWNER, DATA) if row.action == "kept"} == holding
+    rows = list(clean(clients, OWNER, Patience(pause=0.05, limit=0.5), DATA))
+    assert {row.action for row in rows} == {"deleted", "kept"}
+    assert {row.kind for row in planned(clients)} == holding
