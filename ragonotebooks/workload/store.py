@@ -3,6 +3,7 @@
 A connection is one transaction: it commits when its block ends well and leaves no trace otherwise.
 """
 
+import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -209,6 +210,14 @@ class Store:
             "papers": self._scalar("SELECT count(*) FROM papers"),
             "passages": self._scalar("SELECT count(*) FROM passages"),
         }
+
+    def content(self) -> str:
+        """An MD5 sum of every paper and passage, vectors included: equal for a copy, and for nothing else."""
+        papers = self._scalar("SELECT md5(coalesce(string_agg(md5(p::text), '' ORDER BY id), '')) FROM papers AS p")
+        passages = self._scalar(
+            "SELECT md5(coalesce(string_agg(md5(p::text), '' ORDER BY paper_id, position), '')) FROM passages AS p"
+        )
+        return hashlib.md5(f"{papers}{passages}".encode(), usedforsecurity=False).hexdigest()
 
     def _version(self) -> int:
         return int(self._scalar("SELECT coalesce(max(version), 0) FROM schema_version"))
