@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from moto.ecs.exceptions import EcsClientException, InvalidParameterException
 
+from ragonotebooks.sandbox.aws import ecs_targets
 from ragonotebooks.sandbox.aws.ecs_connect import read_connect
 from ragonotebooks.sandbox.aws.ecs_request import active_definition, check_placement
 from ragonotebooks.sandbox.aws.ecs_service_model import Revision
@@ -150,12 +151,10 @@ def _checked(backend: Any, cluster: Any, revision: Revision) -> Revision:
 
 
 def _check_load_balancer(backend: Any, definition: Any, given: Request) -> None:
-    from moto.elbv2.models import elbv2_backends
-
     arn = given.get("targetGroupArn")
     if not arn:
         raise InvalidParameterException("A load balancer of a service on Fargate is named by its targetGroupArn.")
-    group: Any = elbv2_backends[backend.account_id][backend.region_name].target_groups.get(arn)
+    group = ecs_targets.find_group(backend.region_name, arn)
     if group is None:
         raise InvalidParameterException(f"The specified target group does not exist: {arn}.")
     if group.target_type != "ip":

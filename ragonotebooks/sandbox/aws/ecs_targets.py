@@ -29,6 +29,15 @@ class Place:
     description: str
 
 
+def find_group(region: str, arn: str) -> Any:
+    """Return the moto target group that has an ARN in a region, None when there is none."""
+    from moto.elbv2.models import elbv2_backends
+
+    # a backend that is asked for is made, and before the load balancers' controller is loaded it would be moto's own
+    there: Any = [backend for _, name, backend in elbv2_backends.iter_backends() if name == region]
+    return next((one.target_groups[arn] for one in there if arn in one.target_groups), None)
+
+
 def register(task: Task) -> list[str]:
     """Register a task with its service's target groups and return their ARNs."""
     for group, target in _wanted(task):
