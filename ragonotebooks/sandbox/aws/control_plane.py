@@ -95,7 +95,6 @@ def _when(
         "cloudwatch": partial(_load, context, "cloudwatch"),
         "codebuild": codebuild,
         "ec2": partial(ec2.deliver_flow_logs, context),
-        "codebuild": codebuild,
         "elasticache": elasticache,
         "elasticloadbalancing": elasticloadbalancing,
         "events": events,
