@@ -5,10 +5,13 @@ targets, the security groups between it and them. Connections come in here, are 
 """
 
 import asyncio
+import contextlib
 import socket
 import subprocess
 import sys
 import threading
+import time
+import traceback
 from collections.abc import Iterator
 from functools import partial
 from typing import Any, Final
@@ -21,7 +24,7 @@ from ragonotebooks.sandbox.callers import CallerGone
 from ragonotebooks.sandbox.context import Context
 from ragonotebooks.sandbox.front import Front
 from ragonotebooks.sandbox.gateway import GiveBack, Wanted
-from ragonotebooks.sandbox.parts.channel import Channel
+from ragonotebooks.sandbox.parts.channel import Channel, Message
 from ragonotebooks.sandbox.status import Server
 from ragonotebooks.sandbox.streams import Stream, abandon, close
 
@@ -29,6 +32,7 @@ _HOSTS: Final = r"[a-z0-9-]+\.[a-z0-9-]+\.elb\.amazonaws\.com"
 _SEND_SECONDS: Final = 5.0
 # security groups change, and tasks come and go, without a call of this API
 _LOOK_SECONDS: Final = 0.25
+_RESTART_PAUSE: Final = 0.2
 
 
 class LoadBalancers:
@@ -56,7 +60,7 @@ class LoadBalancers:
         if self._channel and told != self._told:
             self._told = told
             self._link()
-            self._channel.send({"world": told})
+            self._send({"world": told})
 
     def health(self, group: str, target: str) -> Health | None:
         """Return what the checks have found of a target, None while they have found nothing."""
@@ -100,8 +104,7 @@ class LoadBalancers:
         }
         self._give_back = give_back or self._give_back
         data = wanted.head + await abandon(client)
-        if self._channel:
-            self._channel.send({"accept": accept}, data, client[1].get_extra_info("socket"))
+        self._send({"accept": accept}, data, client[1].get_extra_info("socket"))
         # the process has the connection: this closes this end's hold on it
         client[1].transport.abort()
         return None
@@ -134,24 +137,37 @@ class LoadBalancers:
 
     def _listen(self, channel: Channel, process: subprocess.Popen[bytes]) -> None:
         """Hear what the process tells, and look for changes that nobody tells; start another process when it has died."""
-        try:
+        with contextlib.suppress(EOFError, OSError):
             while True:
-                messages = channel.receive(_LOOK_SECONDS)
-                with self._context.changed:
-                    for message, data, connection in messages:
-                        self._hear(message, data, connection)
-                    self.sync()
-        except (EOFError, OSError):
-            channel.close()
-            process.kill()
-            process.wait()
-        self._context.watcher.remove(process.pid)
+                self._follow(channel.receive(_LOOK_SECONDS))
         with self._context.changed:
             self._channel = None
             self._health.clear()
             self._draining.clear()
             self._context.changed.notify_all()
+        channel.close()
+        process.kill()
+        process.wait()
+        time.sleep(_RESTART_PAUSE)
+        self._context.watcher.remove(process.pid)
+        with self._context.lock:
             self.sync()
+
+    def _follow(self, messages: list[Message]) -> None:
+        with self._context.changed:
+            try:
+                for message, data, connection in messages:
+                    self._hear(message, data, connection)
+                self.sync()
+            except Exception:
+                # without this thread no target would be found healthy any more
+                traceback.print_exc()
+
+    def _send(self, message: dict[str, Any], data: bytes = b"", connection: socket.socket | None = None) -> None:
+        # the next process is told everything that one which has died was not
+        with contextlib.suppress(OSError):
+            if self._channel:
+                self._channel.send(message, data, connection)
 
     def _hear(self, message: dict[str, Any], data: bytes, connection: socket.socket | None) -> None:
         if connection is not None and self._give_back:

@@ -16,6 +16,9 @@ from typing import Any, Final
 _FRAME: Final = struct.Struct(">II?")  # lengths of message and bytes, whether there is a connection
 _CHUNK: Final = 256 * 1024
 
+#: What was sent: a message, bytes, and a connection if one was handed over.
+Message = tuple[Any, bytes, socket.socket | None]
+
 
 class Channel:
     """One end. Messages are JSON; they arrive in the order in which they are sent.
@@ -44,7 +47,7 @@ class Channel:
                 sent = socket.send_fds(self._connection, [frame], [handed.fileno()])
             self._connection.sendall(frame[sent:])
 
-    def receive(self, seconds: float = 0.0) -> list[tuple[Any, bytes, socket.socket | None]]:
+    def receive(self, seconds: float = 0.0) -> list[Message]:
         """Return the messages that have arrived, after `seconds` at most.
 
         Raises:
@@ -65,7 +68,7 @@ class Channel:
         while self._handed:
             os.close(self._handed.popleft())
 
-    def _frames(self) -> Iterator[tuple[Any, bytes, socket.socket | None]]:
+    def _frames(self) -> Iterator[Message]:
         while len(self._rest) >= _FRAME.size:
             text, data, handed = _FRAME.unpack_from(self._rest)
             start = _FRAME.size
