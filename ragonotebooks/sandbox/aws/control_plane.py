@@ -89,6 +89,12 @@ def _when(
         logs_search.install()
         log_events.install(context)
 
+    def secretsmanager() -> None:
+        from ragonotebooks.sandbox.aws import secret_versions
+
+        attached_policies.check_secrets()
+        secret_versions.install()
+
     return {
         "application-autoscaling": partial(_load, context, "autoscaling"),
         "cloudtrail": partial(_load, context, "cloudtrail"),
@@ -100,7 +106,7 @@ def _when(
         "events": events,
         "kms": attached_policies.check_keys,
         "logs": logs,
-        "secretsmanager": attached_policies.check_secrets,
+        "secretsmanager": secretsmanager,
         "sns": partial(_load, context, "sns"),
         "sqs": partial(_load, context, "queues"),
     }
