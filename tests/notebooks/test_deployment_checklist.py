@@ -1,0 +1,208 @@
+"""The deployment's checklist: passes where all is well, and names each break under the line that it breaks.
+
+One deployment is broken and mended again and again. The environment variable RAGONOTEBOOKS_TEST_DEPLOYMENT names a sandbox
+that holds one already; without it, one is made, which takes minutes.
+"""
+
+import json
+import os
+import re
+import secrets
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from ragonotebooks.catalog import project
+from ragonotebooks.sandbox import client
+from tests.sandbox.conftest import Sandbox
+
+NAME = "ragonometrics"
+GIVEN = "RAGONOTEBOOKS_TEST_DEPLOYMENT"
+CHECKLIST = project.runbooks() / "deployment-checklist-aws.yaml"
+
+NETWORK = "Postgres and Redis are on private networking"
+BUCKET = "An artifact bucket holds index shards and run manifests, and nobody else gets in"
+IMAGES = "The images for the UI and the worker are built and pushed, and are what runs"
+SERVICES = "The services run, behind a load balancer that finds them healthy"
+ACCESS = "Network policies restrict database access to the services"
+WATCHED = "Logs are structured and metrics are watched at the platform layer"
+SECRETS = "Secrets are injected at run time, none is in images, task definitions, environment files or logs"
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """A sandbox with everything deployed."""
+
+    sandbox: str
+
+    def aws(self, service: str) -> Any:
+        """The operator's boto3 client."""
+        state = client.find(self.sandbox)
+        assert state
+        return Sandbox(state).client(service)
+
+    def verify(self, folder: Path, line: str, *notebooks: str) -> tuple[int, str]:
+        """Verify one line of the checklist, as far as these notebooks prove it; exit code and what was printed."""
+        book = yaml.safe_load(CHECKLIST.read_text(encoding="utf-8"))
+        proofs = [proof for proof in book["checklist"][line] if proof.startswith(notebooks)]
+        book |= {"notebooks": list(notebooks), "checklist": {line: proofs}}
+        (folder / "line.yaml").write_text(yaml.safe_dump(book), encoding="utf-8")
+        return ragonotebooks("verify", str(folder / "line.yaml"), "--name", self.sandbox, "--out", str(folder / "run"))
+
+
+def ragonotebooks(*words: str) -> tuple[int, str]:
+    done = subprocess.run(
+        [sys.executable, "-m", "ragonotebooks", *words],
+        cwd=project.ROOT,
+        env={**os.environ, "COLUMNS": "200"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    return done.returncode, done.stdout
+
+
+@pytest.fixture(scope="module")
+def deployment() -> Iterator[Deployment]:
+    if given := os.environ.get(GIVEN):
+        yield Deployment(given)
+        return
+    name = f"checklist-{secrets.token_hex(4)}"
+    try:
+        code, output = ragonotebooks("run", "deploy-aws", "--name", name, "--out", f"/tmp/{name}")
+        assert code == 0, output
+        yield Deployment(name)
+    finally:
+        client.down(name)
+
+
+@contextmanager
+def open_bucket(here: Deployment) -> Iterator[None]:
+    s3 = here.aws("s3")
+    bucket = next(b["Name"] for b in s3.list_buckets()["Buckets"] if b["Name"].startswith(f"{NAME}-artifacts"))
+    closed = s3.get_public_access_block(Bucket=bucket)["PublicAccessBlockConfiguration"]
+    s3.delete_public_access_block(Bucket=bucket)
+    yield
+    s3.put_public_access_block(Bucket=bucket, PublicAccessBlockConfiguration=closed)
+
+
+@contextmanager
+def open_group(here: Deployment) -> Iterator[None]:
+    ec2 = here.aws("ec2")
+    named = [{"Name": "group-name", "Values": [f"{NAME}-database"]}]
+    group = ec2.describe_security_groups(Filters=named)["SecurityGroups"][0]["GroupId"]
+    world = {"IpProtocol": "tcp", "FromPort": 5432, "ToPort": 5432, "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}
+    ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=[world])
+    yield
+    ec2.revoke_security_group_ingress(GroupId=group, IpPermissions=[world])
+
+
+@contextmanager
+def public_database(here: Deployment) -> Iterator[None]:
+    rds = here.aws("rds")
+
+    def make(public: bool) -> None:
+        rds.modify_db_instance(DBInstanceIdentifier=f"{NAME}-db", PubliclyAccessible=public, ApplyImmediately=True)
+        rds.get_waiter("db_instance_available").wait(DBInstanceIdentifier=f"{NAME}-db")
+
+    make(True)
+    yield
+    make(False)
+
+
+def revision(here: Deployment, part: str, **changes: Any) -> Iterator[None]:
+    """Register a revision of a part whose container differs, and take it back."""
+    ecs = here.aws("ecs")
+    newest = ecs.describe_task_definition(taskDefinition=f"{NAME}-{part}")["taskDefinition"]
+    kept = ("family", "executionRoleArn", "networkMode", "requiresCompatibilities", "cpu", "memory")
+    containers = [newest["containerDefinitions"][0] | changes]
+    made = ecs.register_task_definition(**{key: newest[key] for key in kept}, containerDefinitions=containers)
+    yield
+    ecs.deregister_task_definition(taskDefinition=made["taskDefinition"]["taskDefinitionArn"])
+
+
+@contextmanager
+def plain_secret(here: Deployment) -> Iterator[None]:
+    value = here.aws("secretsmanager").get_secret_value(SecretId=f"{NAME}/database")["SecretString"]
+    # an innocent name does not hide it
+    yield from revision(here, "worker", environment=[{"name": "GREETING", "value": json.loads(value)["password"]}])
+
+
+@contextmanager
+def image_by_tag(here: Deployment) -> Iterator[None]:
+    ecr = here.aws("ecr").describe_repositories(repositoryNames=[f"{NAME}/ui"])["repositories"][0]
+    yield from revision(here, "ui", image=f"{ecr['repositoryUri']}:latest")
+
+
+@contextmanager
+def lost_logs(here: Deployment) -> Iterator[None]:
+    logs = here.aws("logs")
+    logs.delete_log_group(logGroupName=f"/{NAME}/ui")
+    yield
+    logs.create_log_group(logGroupName=f"/{NAME}/ui", tags={"deployment": NAME, "managed-by": "ragonotebooks"})
+    logs.put_retention_policy(logGroupName=f"/{NAME}/ui", retentionInDays=30)
+
+
+@contextmanager
+def lost_alarm(here: Deployment) -> Iterator[None]:
+    cloudwatch = here.aws("cloudwatch")
+    alarm = cloudwatch.describe_alarms(AlarmNames=[f"{NAME}-slow"])["MetricAlarms"][0]
+    tags = cloudwatch.list_tags_for_resource(ResourceARN=alarm["AlarmArn"])["Tags"]
+    cloudwatch.delete_alarms(AlarmNames=[f"{NAME}-slow"])
+    yield
+    told = cloudwatch.meta.service_model.operation_model("PutMetricAlarm").input_shape.members
+    cloudwatch.put_metric_alarm(**{key: value for key, value in alarm.items() if key in told}, Tags=tags)
+
+
+@contextmanager
+def no_api(here: Deployment) -> Iterator[None]:
+    ecs = here.aws("ecs")
+    ecs.update_service(cluster=NAME, service="api", desiredCount=0)
+    yield
+    ecs.update_service(cluster=NAME, service="api", desiredCount=2)
+    ecs.get_waiter("services_stable").wait(cluster=NAME, services=["api"])
+
+
+OWN = "runbooks/aws/checklist"
+BREAKS = [
+    pytest.param(open_bucket, BUCKET, OWN, r"artifact bucket are closed: it is \[\]", id="the bucket's public doors"),
+    pytest.param(open_group, ACCESS, "aws/01-network", "'0.0.0.0/0', 'database', 5432", id="a rule for the world"),
+    pytest.param(public_database, NETWORK, "aws/04-database", "it has no public address: it is True", id="public"),
+    pytest.param(plain_secret, SECRETS, OWN, r"secret in its environment: it is \['ragonometrics-worker:\d+ GREETING'\]",
+                 id="a secret as a plain setting"),
+    pytest.param(image_by_tag, IMAGES, OWN, r"image by its digest: it is \['ragonometrics-ui:\d+'\]", id="a tag"),
+    pytest.param(lost_logs, WATCHED, OWN, r"log groups is there: it is \['/ragonometrics/ui'\]", id="no log group"),
+    pytest.param(lost_alarm, WATCHED, OWN, "an alarm watches latency: it is 'is missing'", id="no alarm"),
+    pytest.param(no_api, SERVICES, OWN, "every service runs.*'api': 0", id="no task of the API"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("broken", "line", "notebook", "said"), BREAKS)
+def test_a_break_is_found_and_named_under_its_line(
+    deployment: Deployment, tmp_path: Path, broken: Any, line: str, notebook: str, said: str
+) -> None:
+    with broken(deployment):
+        code, output = deployment.verify(tmp_path, line, notebook)
+    assert code == 1, output
+    verdict = output.split("report  ")[1]
+    assert re.search(rf"^✗ fail +{re.escape(line)}$", verdict, re.MULTILINE), output
+    assert re.search(said, verdict), output
+
+
+def test_a_healthy_deployment_passes_every_line(deployment: Deployment, tmp_path: Path) -> None:
+    code, output = ragonotebooks(
+        "verify", "deployment-checklist-aws", "--name", deployment.sandbox, "--out", str(tmp_path / "run")
+    )
+    assert code == 0, output
+    lines = yaml.safe_load(CHECKLIST.read_text(encoding="utf-8"))["checklist"]
+    assert [line for line in lines if f"✓ pass    {line}" not in output] == []
+    page = (tmp_path / "run" / "checklist.html").read_text(encoding="utf-8")
+    assert f"{len(lines)} of {len(lines)} lines pass" in page
