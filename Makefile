@@ -22,7 +22,7 @@ lint: .venv/.test ## style, types, layers, lessons
 	$(BIN)/ragonotebooks lint
 
 notebooks: .venv/.test ## execute every notebook and save it with its outputs
-	$(BIN)/python tests/notebooks/save.py
+	$(BIN)/python -m tests.notebooks.save
 
 bench: .venv/.test ## measure what matters, as ratios and medians
 	$(BIN)/python tests/bench/bench.py

@@ -8,23 +8,51 @@ from pathlib import Path
 import nbformat
 from nbclient import NotebookClient
 
-from ragonotebooks.catalog import notebook, project, runbook
+from ragonotebooks.catalog import notebook, project
 from ragonotebooks.run.kernel import IpcKernelManager
 from ragonotebooks.sandbox import client
+from tests.sandbox.conftest import Sandbox
+
+COPIED = (
+    "family",
+    "taskRoleArn",
+    "executionRoleArn",
+    "networkMode",
+    "requiresCompatibilities",
+    "cpu",
+    "memory",
+    "containerDefinitions",
+)
+"""What a revision is made of."""
 
 
 def main() -> None:
-    """Save the lessons in the order of the deployment, then what works upon it; what takes it down comes last."""
+    """Save the lessons in their order, then what works upon it; what takes it down comes last."""
     name = f"save-{secrets.token_hex(3)}"
     os.environ["RAGONOTEBOOKS_SANDBOX"] = name
     lessons = [lesson.path for lesson in runbook.load("deploy-services-aws").notebooks]
     try:
-        for path in [*lessons, *sorted(notebook.procedures(), key=lambda path: path.stem == "teardown")]:
+        for path in [*notebook.lessons(), *sorted(notebook.procedures(), key=lambda path: path.stem == "teardown")]:
+            if path.stem == "roll-back":
+                release_once_more(name)
             save(path)
             client.mark_passed(name, notebook.key_of(path), {})
             sys.stdout.write(f"{project.shown(path)}\n")
     finally:
         client.down(name)
+
+
+def release_once_more(sandbox: str) -> None:
+    """Give the API and the worker a revision more, so that there is a release to roll back."""
+    state = client.find(sandbox)
+    assert state
+    ecs = Sandbox(state).client("ecs")
+    for service in ecs.describe_services(cluster="ragonometrics", services=["api", "worker"])["services"]:
+        there = ecs.describe_task_definition(taskDefinition=service["taskDefinition"])["taskDefinition"]
+        copied = {field: there[field] for field in COPIED if field in there}
+        made = ecs.register_task_definition(**copied)["taskDefinition"]["taskDefinitionArn"]
+        ecs.update_service(cluster="ragonometrics", service=service["serviceName"], taskDefinition=made)
+    ecs.get_waiter("services_stable").wait(cluster="ragonometrics", services=["api", "worker"])
 
 
 def save(path: Path) -> None:
