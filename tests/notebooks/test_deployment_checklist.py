@@ -71,13 +71,15 @@ def ragonotebooks(*words: str) -> tuple[int, str]:
 
 
 @pytest.fixture(scope="module")
-def deployment() -> Iterator[Deployment]:
+def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
     if given := os.environ.get(GIVEN):
         yield Deployment(given)
         return
     name = f"checklist-{secrets.token_hex(4)}"
     try:
-        code, output = ragonotebooks("run", "deploy-aws", "--name", name, "--out", f"/tmp/{name}")
+        code, output = ragonotebooks(
+            "run", CHECKLIST.stem, "--name", name, "--out", str(tmp_path_factory.mktemp("made") / "run")
+        )
         assert code == 0, output
         yield Deployment(name)
     finally:
