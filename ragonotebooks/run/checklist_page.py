@@ -13,8 +13,9 @@ _PRINT = """
 .line { margin-top: .9rem; border-left: 4px solid var(--tone); break-inside: avoid; }
 .line header { display: flex; gap: .8rem; align-items: baseline; }
 .line h2 { flex: 1; margin: 0; font-size: 1.02rem; }
-.line ul { margin: .4rem 0 0; padding: 0; list-style: none; }
-.line li { margin-top: .25rem; }
+.line > div { margin-top: .6rem; }
+.line ul { margin: 0; padding: 0; list-style: none; }
+.line li { margin-top: .15rem; }
 .line .difference { margin-left: 1.5rem; overflow-wrap: anywhere; }
 .signatures { display: grid; grid-template-columns: 1fr 1fr 1fr; gap: 1.4rem; margin-top: 2.6rem; break-inside: avoid; }
 .signatures div { padding-top: .3rem; border-top: 1px solid var(--ink); font-size: .88rem; }

@@ -8,7 +8,7 @@ from pathlib import Path
 import nbformat
 from nbclient import NotebookClient
 
-from ragonotebooks.catalog import notebook, project
+from ragonotebooks.catalog import notebook, project, runbook
 from ragonotebooks.run.kernel import IpcKernelManager
 from ragonotebooks.sandbox import client
 from tests.sandbox.conftest import Sandbox
@@ -27,12 +27,12 @@ COPIED = (
 
 
 def main() -> None:
-    """Save the lessons in their order, then what works upon it; what takes it down comes last."""
+    """Save the lessons in the order of the deployment, then what works upon it; what takes it down comes last."""
     name = f"save-{secrets.token_hex(3)}"
     os.environ["RAGONOTEBOOKS_SANDBOX"] = name
     lessons = [lesson.path for lesson in runbook.load("deploy-services-aws").notebooks]
     try:
-        for path in [*notebook.lessons(), *sorted(notebook.procedures(), key=lambda path: path.stem == "teardown")]:
+        for path in [*lessons, *sorted(notebook.procedures(), key=lambda path: path.stem == "teardown")]:
             if path.stem == "roll-back":
                 release_once_more(name)
             save(path)
