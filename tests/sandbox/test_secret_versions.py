@@ -13,3 +13,6 @@ def test_who_asks_for_no_version_gets_the_current_one_before_and_after_a_rotatio
     assert secrets.get_secret_value(SecretId="rotated")["SecretString"] == "two"
     previous = secrets.get_secret_value(SecretId="rotated", VersionStage="AWSPREVIOUS")
     assert previous["SecretString"] == "one"
+    secrets.put_secret_value(SecretId="rotated", SecretString="three")
+    assert secrets.get_secret_value(SecretId="rotated", VersionStage="AWSCURRENT")["SecretString"] == "three"
+    assert secrets.get_secret_value(SecretId="rotated", VersionStage="AWSPREVIOUS")["SecretString"] == "two"

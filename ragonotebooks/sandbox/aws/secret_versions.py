@@ -1,24 +1,21 @@
-"""Versions of secrets: who asks for no version gets the one that is AWSCURRENT now, however the stage came to it."""
+"""Versions of secrets: the one that AWSCURRENT was moved to is what everybody gets who asks for no version."""
 
 from typing import Any
 
 from moto.secretsmanager.models import SecretsManagerBackend
 
-_CURRENT = "AWSCURRENT"
-
 
 def install() -> None:
-    """Let GetSecretValue follow UpdateSecretVersionStage; moto gives the version that was current when it was put."""
-    get = SecretsManagerBackend.get_secret_value
+    """Let GetSecretValue and PutSecretValue follow UpdateSecretVersionStage; moto remembers the version that was put."""
+    update = SecretsManagerBackend.update_secret_version_stage
 
-    def get_current(self: Any, secret_id: str, version_id: str, version_stage: str) -> dict[str, Any]:
-        if not (version_id or version_stage) and _has_current(self.secrets.get(secret_id)):
-            version_stage = _CURRENT
-        return get(self, secret_id, version_id, version_stage)
+    def update_and_follow(self: Any, secret_id: str, version_stage: str, *versions: str, **named: str) -> Any:
+        answer = update(self, secret_id, version_stage, *versions, **named)
+        secret = self.secrets[secret_id]
+        for version, about in secret.versions.items():
+            if version_stage == "AWSCURRENT" and version_stage in about["version_stages"]:
+                secret.default_version_id = version
+        return answer
 
     backend: Any = SecretsManagerBackend
-    backend.get_secret_value = get_current
-
-
-def _has_current(secret: Any) -> bool:
-    return secret is not None and any(_CURRENT in version["version_stages"] for version in secret.versions.values())
+    backend.update_secret_version_stage = update_and_follow
