@@ -25,7 +25,18 @@ _HOMES = {
     "show_table": "show",
 }
 
-__all__ = ["CheckFailed", "Lab", "check", "connect", "exercise", "first", "maybe", "refused", "show_price", "show_table"]
+__all__ = [
+    "CheckFailed",
+    "Lab",
+    "check",
+    "connect",
+    "exercise",
+    "first",
+    "maybe",
+    "refused",
+    "show_price",
+    "show_table",
+]
 
 
 def __getattr__(name: str) -> Any:

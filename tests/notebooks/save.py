@@ -11,6 +11,7 @@ from nbclient import NotebookClient
 from ragonotebooks.catalog import notebook, project, runbook
 from ragonotebooks.run.kernel import IpcKernelManager
 from ragonotebooks.sandbox import client
+from ragonotebooks.sandbox.state import folder_of
 from tests.sandbox.conftest import Sandbox
 
 COPIED = (
@@ -67,7 +68,9 @@ def save(path: Path) -> None:
     ).execute()
     for cell in book.cells:
         cell.metadata.pop("execution", None)
-    nbformat.write(book, path)
+    # what a program says of itself may hold the folder in which the sandbox runs it, which is this machine's own
+    here = str(folder_of(os.environ["RAGONOTEBOOKS_SANDBOX"]))
+    path.write_text(nbformat.writes(book).replace(here, "…") + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

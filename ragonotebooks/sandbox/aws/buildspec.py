@@ -89,8 +89,11 @@ def parse(text: str) -> Buildspec:
     artifacts = found.get("artifacts") or {}
     _refuse_unknown("artifacts", artifacts, _ARTIFACTS)
     names = ("variables", "parameter-store", "secrets-manager")
-    groups = [{str(key): str(value) for key, value in (env.get(name) or {}).items()} for name in names]
-    return Buildspec(*groups, {name: _phase(name, about or {}) for name, about in phases.items()}, artifacts)
+    variables, parameters, secrets = (
+        {str(key): str(value) for key, value in (env.get(name) or {}).items()} for name in names
+    )
+    told = {name: _phase(name, about or {}) for name, about in phases.items()}
+    return Buildspec(variables, parameters, secrets, told, artifacts)
 
 
 def _phase(name: str, about: dict[str, Any]) -> Phase:

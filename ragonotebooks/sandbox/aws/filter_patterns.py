@@ -59,7 +59,9 @@ def _terms(text: str) -> Matcher:
     while position < len(text):
         term = _TERM.match(text, position)
         if term is None:
-            raise PatternError(f"quote terms with other signs than letters, digits and underscores: {text[position:].strip()}")
+            raise PatternError(
+                f"quote terms with other signs than letters, digits and underscores: {text[position:].strip()}"
+            )
         sign, phrase, word = term.groups()
         found[sign].append(word if phrase is None else re.sub(r"\\(.)", r"\1", phrase))
         position = term.end()
