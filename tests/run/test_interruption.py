@@ -4,7 +4,9 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
@@ -33,18 +35,27 @@ def is_alive(pid: int) -> bool:
     return stat.exists() and stat.read_text().rsplit(")", 1)[1].split()[0] != "Z"
 
 
+@pytest.fixture
+def short() -> Iterator[Path]:
+    """A folder for temporary files whose path leaves room for the names of sockets."""
+    with tempfile.TemporaryDirectory(prefix="run-") as folder:
+        yield Path(folder)
+
+
 @pytest.mark.parametrize(
     ("signum", "cell", "shown"),
     [(signal.SIGINT, SLEEP, ["KeyboardInterrupt", "Interrupted"]), (signal.SIGTERM, DEAF, ["Interrupted"])],
     ids=["ctrl-c", "terminated while the cell ignores interrupts"],
 )
-def test_a_signal_stops_the_run_and_its_kernels(tmp_path: Path, signum: int, cell: str, shown: list[str]) -> None:
+def test_a_signal_stops_the_run_and_its_kernels(
+    tmp_path: Path, short: Path, signum: int, cell: str, shown: list[str]
+) -> None:
     first = write(tmp_path / "aws" / "01-first.ipynb", step(1, code(cell), check()), step(2, check()))
     second = write(tmp_path / "aws" / "02-second.ipynb", step(1, check()))
     book = tmp_path / "book.yaml"
     book.write_text(f"title: A book\ncloud: aws\npurpose: Why.\nnotebooks: ['{first}', '{second}']\n")
     command = [sys.executable, "-m", "ragonotebooks", "run", str(book), "--out", "out"]
-    environment = os.environ | {"TMPDIR": str(tmp_path)}
+    environment = os.environ | {"TMPDIR": str(short)}
     # A test run in the background inherits an ignored SIGINT.
     fresh = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
     with subprocess.Popen(
@@ -56,7 +67,7 @@ def test_a_signal_stops_the_run_and_its_kernels(tmp_path: Path, signum: int, cel
     assert (process.returncode, problems) == (130, "")
     assert f"stopped by {signal.Signals(signum).name}" in output
     assert not is_alive(pid)
-    assert list(tmp_path.glob("kernel-*")) == []
+    assert list(short.glob("kernel-*")) == []
     saved = nbformat.read(tmp_path / "out" / "01-aws-01-first.ipynb", as_version=4)
     assert [errors(one) for one in saved.cells if errors(one)] == [shown]
     finished = [one for one in events(tmp_path / "out") if one["event"] == "step_finished" and one["step"]]
