@@ -97,7 +97,8 @@ def engine() -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "forty.ipynb"
         cells = [nbformat.v4.new_code_cell(f"sum(range({number}))") for number in range(40)]
-        nbformat.write(nbformat.v4.new_notebook(cells=cells), path)
+        kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+        nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=kernel), path)
         ratios = []
         for number in range(RUNS + 2):
             ours = seconds(run, *COMMAND, "run", str(path), "--out", f"{folder}/run-{number}", "--name", "bench-none")
