@@ -20,15 +20,11 @@ class Local:
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         path = environ.get("PATH_INFO", "")
-        status, body = "404 Not Found", object()
-        for prefix, answer in self._prefixes.items():
-            if path.startswith(prefix):
-                status, body = answer(environ)
-                break
-        else:
-            status, body = (
-                "404 Not Found",
-                {"message": f"the sandbox {self._context.state.name} serves nothing at {path}"},
-            )
+        answer = next((answer for prefix, answer in self._prefixes.items() if path.startswith(prefix)), self._nothing)
+        status, body = answer(environ)
         start_response(status, [("Content-Type", "application/json")])
         return [json.dumps(body).encode()]
+
+    def _nothing(self, environ: dict[str, Any]) -> tuple[str, object]:
+        message = f"the sandbox {self._context.state.name} serves nothing at {environ.get('PATH_INFO', '')}"
+        return "404 Not Found", {"message": message}
