@@ -136,6 +136,11 @@ class Notebook:
         return self.key.split("/")[-2]
 
     @property
+    def imports(self) -> list[str]:
+        """The modules that its code names in import statements, in their order, each once."""
+        return list(dict.fromkeys(module for cell in self.cells if cell.kind == "code" for module in _imported(cell)))
+
+    @property
     def is_lesson(self) -> bool:
         """Whether it teaches; a runbook's own notebook only does its job."""
         return not self.key.startswith(_RUNBOOKS)
@@ -249,12 +254,8 @@ def _facts(path: Path, preamble: str) -> dict[str, Any]:
 
 
 def _parameters(cell: Cell) -> Iterator[Parameter]:
-    try:
-        statements = ast.parse(cell.source).body
-    except SyntaxError:
-        return
     lines = cell.source.splitlines()
-    for statement in statements:
+    for statement in _statements(cell):
         match statement:
             case ast.AnnAssign(target=ast.Name(name), annotation=ast.Name(type_name), value=ast.expr() as value):
                 default = _literal(value, TYPES.get(type_name))
@@ -262,6 +263,24 @@ def _parameters(cell: Cell) -> Iterator[Parameter]:
                     # Offsets of the syntax tree count UTF-8 bytes.
                     behind = lines[statement.lineno - 1].encode()[statement.end_col_offset :].decode()
                     yield Parameter(name, type_name, default, behind.strip().removeprefix("#").strip())
+
+
+def _statements(cell: Cell) -> list[ast.stmt]:
+    """What a code cell says; nothing when it is no plain Python."""
+    try:
+        return ast.parse(cell.source).body
+    except SyntaxError:
+        return []
+
+
+def _imported(cell: Cell) -> Iterator[str]:
+    """The modules that a code cell's own import statements name."""
+    for statement in _statements(cell):
+        match statement:
+            case ast.Import():
+                yield from (alias.name for alias in statement.names)
+            case ast.ImportFrom(module=str(module), level=0):
+                yield module
 
 
 def _literal(value: ast.expr, wanted: type[Value] | None) -> Value | None:

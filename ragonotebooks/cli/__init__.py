@@ -7,6 +7,9 @@ a traceback. What typer itself refuses, such as an unknown option, reads the sam
 import sys
 from typing import NoReturn
 
+# jsonschema checks IRIs with it where JupyterLab is installed, and importing it takes a second; notebooks hold no IRIs
+sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]  # None: an import of it fails
+
 import typer
 from typer.exceptions import TyperException
 
@@ -42,4 +45,4 @@ def _complain(message: str, exit_code: int) -> NoReturn:
 
 
 # Each module registers its command on the app above.
-from ragonotebooks.cli import cleanup, lint, list_, objectives, run, sandbox, show, verify  # noqa: E402, F401
+from ragonotebooks.cli import cleanup, lint, list_, objectives, run, sandbox, show, verify  # noqa: F401

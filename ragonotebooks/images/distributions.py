@@ -25,11 +25,12 @@ _INSTALLER_FILES: Final = {"RECORD", "INSTALLER", "REQUESTED", "direct_url.json"
 _ARCHITECTURES: Final = ("x86_64", "aarch64")
 
 
-def layer_of_distributions(names: Sequence[str], prefix: str = SITE_PACKAGES) -> Layer:
+def layer_of_distributions(names: Sequence[str], *, without: Sequence[str] = (), prefix: str = SITE_PACKAGES) -> Layer:
     """Make a layer of installed distributions and of all that they require.
 
     Args:
         names: As in a requirements file, with extras: `psycopg[binary]`. Versions are those that are installed.
+        without: What a layer below was made of: neither this nor what it requires is packed again.
         prefix: The folder of the image; an image finds the modules when its `PYTHONPATH` names it.
 
     Raises:
@@ -41,7 +42,10 @@ def layer_of_distributions(names: Sequence[str], prefix: str = SITE_PACKAGES) ->
             "make the layer on Linux x86-64 or arm64, in a container or in CI"
         )
     entries: dict[str, Content] = {}
+    below = {found.name for found in closure(without)}
     for found in closure(names):
+        if found.name in below:
+            continue
         for path, file in _files(found):
             add_entry(entries, f"{prefix}/{path}", file)
     return write_layer(entries)

@@ -5,7 +5,7 @@ import shutil
 import signal
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Self
 
@@ -60,13 +60,16 @@ class IpcKernelManager(AsyncKernelManager):
         return "\n".join([how, *lines[-_LOG_TAIL:]])
 
 
-def start(kernel_name: str, cwd: Path | None = None, env: Mapping[str, str] | None = None) -> IpcKernelManager:
+def start(
+    kernel_name: str, cwd: Path | None = None, env: Mapping[str, str] | None = None, imports: Iterable[str] = ()
+) -> IpcKernelManager:
     """Start a kernel's process and return at once, while it boots.
 
     Args:
         kernel_name: The kernelspec's name, such as `python3`.
         cwd: Its working directory; this process's when None.
         env: Its whole environment; this process's when None.
+        imports: Modules that it imports before its first cell, as an IPython kernel can.
 
     Raises:
         jupyter_client.kernelspec.NoSuchKernel: There is no kernelspec of that name.
@@ -74,7 +77,7 @@ def start(kernel_name: str, cwd: Path | None = None, env: Mapping[str, str] | No
     manager = IpcKernelManager(kernel_name=kernel_name)
     try:
         # History is for people at a prompt; headless kernels would write to one shared file of the user.
-        arguments = ["--HistoryManager.hist_file=:memory:"] if manager.ipykernel else []
+        arguments = ["--HistoryManager.hist_file=:memory:", *_importing(imports)] if manager.ipykernel else []
         with manager.log_file.open("wb") as log:
             run_sync(manager.start_kernel)(
                 extra_arguments=arguments,
@@ -87,6 +90,11 @@ def start(kernel_name: str, cwd: Path | None = None, env: Mapping[str, str] | No
         shutil.rmtree(manager.folder, ignore_errors=True)
         raise
     return manager
+
+
+def _importing(modules: Iterable[str]) -> list[str]:
+    """Arguments that make a kernel import modules as it starts, without a name for them."""
+    return [f"--IPKernelApp.exec_lines=__import__({module!r})" for module in modules]
 
 
 def end(kernel: IpcKernelManager) -> None:
@@ -105,10 +113,10 @@ class WarmKernel:
         self._env = env
         self._waiting: tuple[tuple[str, Path], IpcKernelManager] | None = None
 
-    def warm(self, kernel_name: str, cwd: Path) -> None:
-        """Start a kernel for a later `take` with the same arguments."""
+    def warm(self, kernel_name: str, cwd: Path, imports: Iterable[str]) -> None:
+        """Start a kernel for a later `take` of that name and folder; meanwhile it imports what its notebook will."""
         self._drop()
-        self._waiting = (kernel_name, cwd), start(kernel_name, cwd, self._env)
+        self._waiting = (kernel_name, cwd), start(kernel_name, cwd, self._env, imports)
 
     def take(self, kernel_name: str, cwd: Path) -> IpcKernelManager:
         """The kernel that was warmed for these arguments, or a new one; it belongs to the caller now."""

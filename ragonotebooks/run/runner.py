@@ -94,7 +94,8 @@ class _Runner:
                     continue
                 kernel = warm.take(*_kernel_of(self._notebooks[index]))
                 if index + 1 < len(self._notebooks):
-                    warm.warm(*_kernel_of(self._notebooks[index + 1]))
+                    following = self._notebooks[index + 1]
+                    warm.warm(*_kernel_of(following), following.imports)
                 self._one(index, kernel)
                 blocker = self._blocker(result)
         self._run.seconds = monotonic() - started

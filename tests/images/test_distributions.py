@@ -109,3 +109,8 @@ def _let_say(monkeypatch: pytest.MonkeyPatch, file: str, content: str) -> None:
         return content if name == file else read(self, name)
 
     monkeypatch.setattr(importlib.metadata.PathDistribution, "read_text", read_text)
+
+
+def test_layer_leaves_out_what_a_layer_below_holds(tmp_path: Path) -> None:
+    upper = _extract(layer_of_distributions(["boto3"], without=["botocore"]), tmp_path)
+    assert {path.name for path in upper.iterdir() if not path.name.endswith(".dist-info")} == {"boto3", "s3transfer"}

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
+import psutil
 from nbformat import v4
 
 from ragonotebooks.catalog import notebook
@@ -69,6 +70,11 @@ def failures(result: Run) -> list[str]:
 
 def errors(cell: Any) -> list[str]:
     return [output.ename for output in cell.get("outputs", []) if output.output_type == "error"]
+
+
+def kernels() -> list[psutil.Process]:
+    """The kernels that this process has started and that have not ended."""
+    return [child for child in psutil.Process().children() if any("ipykernel" in word for word in child.cmdline())]
 
 
 def events(folder: Path) -> list[dict[str, Any]]:

@@ -4,7 +4,6 @@ from pathlib import Path
 
 import nbformat
 import papermill
-import psutil
 import pytest
 from papermill.engines import papermill_engines
 from papermill.exceptions import PapermillExecutionError
@@ -12,7 +11,7 @@ from papermill.exceptions import PapermillExecutionError
 from ragonotebooks.errors import UsageError
 from ragonotebooks.run import engine, papermill_engine
 from ragonotebooks.run.results import Check, Run, Status
-from tests.run.lessons import DRIFTED, HOLDS, check, code, errors, events, failures, run, run_one, step, write
+from tests.run.lessons import DRIFTED, HOLDS, check, code, errors, events, failures, kernels, run, run_one, step, write
 
 
 def statuses(result: Run) -> list[Status]:
@@ -38,7 +37,7 @@ def test_what_stands_behind_a_failed_check_is_blocked_by_its_step(blocked: tuple
     told = [one["blocked_by"] for one in events(folder) if one["event"] == "step_finished" and one["blocked_by"]]
     assert set(told) == {"aws/01-first · 2 · A step"}
     # The second notebook's kernel was started ahead of need: it is gone, and so is every folder of a kernel.
-    assert psutil.Process().children() == []
+    assert kernels() == []
     assert list(tmp_path.glob("kernel-*")) == []
 
 
@@ -91,7 +90,7 @@ def test_a_cell_that_ignores_the_interrupt_loses_its_kernel(tmp_path: Path, monk
     stubborn = "import signal, time; signal.signal(signal.SIGINT, signal.SIG_IGN); time.sleep(60)"
     result, (cell, _) = run_one(tmp_path, step(1, check(stubborn, timeout=0.5), check()), mode="verify")
     assert (failures(result), errors(cell)) == (["TimeLimit"], ["TimeLimit"])
-    assert psutil.Process().children() == []
+    assert kernels() == []
 
 
 def test_a_kernel_that_is_not_installed_is_refused_before_anything_is_written(tmp_path: Path) -> None:

@@ -5,12 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
-import psutil
 import pytest
 
 from ragonotebooks.catalog.notebook import Notebook
 from ragonotebooks.run.results import Run, Status
-from tests.run.lessons import HOLDS, check, code, events, run, step, text, write
+from tests.run.lessons import HOLDS, check, code, events, kernels, run, step, text, write
 
 SURROUNDINGS = """
 import os
@@ -118,4 +117,4 @@ def test_the_calling_process_keeps_its_environment(passing: Passing) -> None:
 
 
 def test_no_kernel_is_left(passing: Passing) -> None:
-    assert psutil.Process().children() == []
+    assert kernels() == []
