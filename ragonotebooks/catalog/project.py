@@ -26,6 +26,11 @@ def prices() -> Path:
     return ROOT / "data" / "prices"
 
 
+def regions() -> Path:
+    """The regions of clouds whose clients ship no list of them, one text file a cloud: `gcp.txt`."""
+    return ROOT / "data" / "regions"
+
+
 def shown(path: Path) -> str:
     """The path as a reader writes it: relative to the checkout when it is inside, as given otherwise."""
     resolved = path.resolve()

@@ -13,7 +13,7 @@ from ragonotebooks.catalog.notebook import Notebook, Parameter, Value
 from ragonotebooks.catalog.values import convert
 from ragonotebooks.errors import UsageError
 
-CLOUDS = ("aws",)
+CLOUDS = ("aws", "gcp")
 """The clouds that a runbook can be for."""
 
 _FIELDS = ("title", "cloud", "purpose", "notebooks")
@@ -25,7 +25,7 @@ class Runbook:
     """Notebooks in the order in which they run.
 
     name: the file's name without suffix, or the notebook's key for a runbook of one.
-    cloud: `aws`.
+    cloud: `aws` or `gcp`.
     checklist: the lines under which its checks are gathered; most runbooks have none.
     """
 
@@ -60,7 +60,7 @@ class Runbook:
         for name in values:
             if name not in known:
                 raise UsageError(f"'{self.name}' has no parameter '{name}'; {did_you_mean(name, known)}")
-        return {name: convert(known[name], text) for name, text in values.items()}
+        return {name: convert(known[name], text, self.cloud) for name, text in values.items()}
 
 
 def load(name: str) -> Runbook:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
+from ragonotebooks.catalog import regions
 from ragonotebooks.catalog.nearest import did_you_mean
 from ragonotebooks.catalog.notebook import Parameter, Value
 from ragonotebooks.errors import UsageError
@@ -19,8 +20,10 @@ _BOOLEANS = {"true": True, "false": False}
 _FORMS = {"str": "text", "int": "a whole number", "float": "a number", "bool": "true or false"}
 
 
-def convert(parameter: Parameter, text: str) -> Value:
-    """The value of this text for the parameter; a UsageError names the parameter, the value and what was expected.
+def convert(parameter: Parameter, text: str, cloud: str) -> Value:
+    """The value of this text for the parameter of a cloud's notebook.
+
+    A UsageError names the parameter, the value and what was expected.
 
     `corpus` becomes an absolute path, taken from the current folder, since a notebook runs elsewhere.
     """
@@ -31,6 +34,8 @@ def convert(parameter: Parameter, text: str) -> Value:
             f"parameter '{parameter.name}' is '{text}' but must be {_FORMS[parameter.type]} ({parameter.type}); "
             f"for example -p {parameter.name}={_example(parameter)}"
         ) from None
+    if parameter.name == "region" and isinstance(value, str):
+        return regions.known(value, cloud)
     meant = _MEANINGS.get(parameter.name)
     return meant(value) if meant and isinstance(value, str) else value
 
@@ -58,24 +63,13 @@ def _target(target: str) -> str:
 
 
 def _deployment(name: str) -> str:
-    """The name is a prefix of what AWS names: the strictest are load balancers (32 characters) and S3 (lower case)."""
+    """The name is a prefix of what clouds name: the strictest are AWS's load balancers (32 characters) and buckets (lower case)."""
     if len(name) > 32 or not re.fullmatch(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", name):
         raise UsageError(
             f"name '{name}' cannot name a deployment; "
             "use up to 32 lower-case letters, digits and single hyphens, a letter first"
         )
     return name
-
-
-def known_region(region: str) -> str:
-    """The region itself when AWS has it, by the list that botocore ships; a UsageError names the nearest one."""
-    from botocore.loaders import create_loader
-
-    partitions = create_loader().load_data("endpoints")["partitions"]
-    regions = [known for partition in partitions for known in partition["regions"]]
-    if region not in regions:
-        raise UsageError(f"region '{region}' does not exist on AWS; {did_you_mean(region, regions)}")
-    return region
 
 
 def _corpus(text: str) -> str:
@@ -122,6 +116,5 @@ def _open_pdf(path: Path) -> None:
 _MEANINGS: dict[str, Callable[[str], str]] = {
     "corpus": _corpus,
     "name": _deployment,
-    "region": known_region,
     "target": _target,
 }

@@ -27,11 +27,11 @@ def cleanup(
     yes: Annotated[bool, typer.Option("--yes", help="Delete; without it, only say what would be deleted.")] = False,
 ) -> None:
     """Remove everything that carries both of the deployment's tags; say what it would remove when not told --yes."""
-    from ragonotebooks.catalog.values import known_region
+    from ragonotebooks.catalog import regions
     from ragonotebooks.cleanup import engine
     from ragonotebooks.cleanup.ownership import Ownership
 
-    known_region(region)
+    regions.known(region, "aws")
     clients = _sandbox(name, region) if target == "sandbox" else _cloud(region, account, yes)
     owner = Ownership(deployment)
     patience = engine.Patience(0.2, 10) if target == "sandbox" else engine.Patience(5, 600)

@@ -7,15 +7,16 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from types import ModuleType
+from typing import Final
 
-from ragonotebooks.catalog import notebook, project
-from ragonotebooks.catalog.values import known_region
+from ragonotebooks.catalog import notebook, project, regions
 from ragonotebooks.errors import RagonotebooksError, UsageError
+from ragonotebooks.lesson import aws, gcp
 
 _RUN_VARIABLE: Final = "RAGONOTEBOOKS_RUN"
 _SANDBOX_VARIABLE: Final = "RAGONOTEBOOKS_SANDBOX"
-_ACCOUNT_VARIABLE: Final = "RAGONOTEBOOKS_ACCOUNT"
+_CLOUDS: Final[dict[str, ModuleType]] = {"aws": aws, "gcp": gcp}
 _before: dict[str, str] | None = None
 
 
@@ -24,12 +25,12 @@ class Lab:
     """Where a lesson works.
 
     Attributes:
-        cloud: "aws".
+        cloud: "aws" or "gcp".
         target: "sandbox", or "cloud" for a real account.
-        region: The region that clients use by default.
+        region: Where things are made; AWS's clients use it by default.
         name: The deployment: prefix and tag of everything that is made.
-        account: The account id, 12 digits.
-        identity: The ARN of who calls.
+        account: The account's id, 12 digits, or the project's.
+        identity: Who calls: an ARN or an e-mail address.
         root: The checkout, against which relative paths are meant.
     """
 
@@ -40,6 +41,11 @@ class Lab:
     account: str
     identity: str
     root: Path
+
+    @property
+    def project(self) -> str:
+        """What Google Cloud has in place of an account."""
+        return self.account
 
     @property
     def labels(self) -> dict[str, str]:
@@ -63,7 +69,7 @@ def connect(
     cloud: str,
     *,
     target: str = "sandbox",
-    region: str = "us-east-1",
+    region: str = "",
     name: str = "ragonometrics",
     needs: Sequence[str] = (),
 ) -> Lab:
@@ -74,9 +80,10 @@ def connect(
     the cloud that they were made for. When it fails, the kernel stays with the cloud that it had.
 
     Args:
-        cloud: "aws".
-        target: "sandbox", or "cloud" for the account that the environment variable RAGONOTEBOOKS_ACCOUNT names.
-        region: The region that clients use by default.
+        cloud: "aws" or "gcp".
+        target: "sandbox", or "cloud" for what the environment names: the account in RAGONOTEBOOKS_ACCOUNT, the project in
+            RAGONOTEBOOKS_PROJECT.
+        region: Where things are made; empty for us-east-1 or us-central1.
         name: The deployment.
         needs: Lessons that come before this one, such as "01-network".
 
@@ -84,49 +91,50 @@ def connect(
         UsageError: An argument is wrong, or the account is not the one that was named.
         RagonotebooksError: The sandbox did not start, or something that the lesson needs is missing.
     """
-    if cloud != "aws":
-        raise UsageError(f"connect knows the cloud 'aws', not {cloud!r}")
+    if cloud not in _CLOUDS:
+        raise UsageError(f"connect knows the clouds 'aws' and 'gcp', not {cloud!r}")
     if target not in ("sandbox", "cloud"):
         raise UsageError(f"target is 'sandbox' or 'cloud', not {target!r}")
-    known_region(region)
-    account, identity = _enter(target, region)
+    region = regions.known(region or _CLOUDS[cloud].REGION, cloud)
+    account, identity = _enter(cloud, target, region)
     lab = Lab(cloud, target, region, name, account, identity, project.ROOT)
     for need in _in_order([f"{cloud}/{need}" for need in needs]):
         _bring_up(need, lab)
-    print(f"{target} · account {account} · {region} · deployment {name}")  # noqa: T201 - what a cell shows
+    print(f"{target} · {'account' if cloud == 'aws' else 'project'} {account} · {region} · deployment {name}")  # noqa: T201 - what a cell shows
     return lab
 
 
-def _enter(target: str, region: str) -> tuple[str, str]:
+def _enter(cloud: str, target: str, region: str) -> tuple[str, str]:
     """Switch to the target and return the account and the caller there."""
     global _before
     environment, before = dict(os.environ), _before
     try:
         _restore_environment()
         if target == "sandbox":
-            _enter_sandbox(region)
+            _enter_sandbox(cloud, region)
         else:
-            _change_environment({"AWS_REGION": region, "AWS_DEFAULT_REGION": region}, ())
-        _forget_clients()
-        return _who_am_i(target)
+            _change_environment(_CLOUDS[cloud].variables(region), ())
+        _CLOUDS[cloud].forget_clients()
+        account, identity = _CLOUDS[cloud].who_am_i(target)
+        return account, identity
     except BaseException:
         # a refused switch must not leave the next cell in a real account
         os.environ.clear()
         os.environ |= environment
         _before = before
-        _forget_clients()
+        _CLOUDS[cloud].forget_clients()
         raise
 
 
-def _enter_sandbox(region: str) -> None:
+def _enter_sandbox(cloud: str, region: str) -> None:
     from ragonotebooks.sandbox import client
 
     name = os.environ.get(_SANDBOX_VARIABLE, "default")
     if os.environ.get(_RUN_VARIABLE) == "verify" and client.find(name) is None:
         raise UsageError(
-            f"there is nothing to verify: no sandbox {name} runs; start one with: ragonotebooks run deploy-aws"
+            f"there is nothing to verify: no sandbox {name} runs; start one with: ragonotebooks run deploy-{cloud}"
         )
-    variables = client.environment(client.up(name), region)
+    variables = client.environment(client.up(name), region if cloud == "aws" else aws.REGION)
     _change_environment(variables, client.FOREIGN_VARIABLES)
 
 
@@ -144,32 +152,6 @@ def _restore_environment() -> None:
         os.environ.clear()
         os.environ |= _before
         _before = None
-
-
-def _forget_clients() -> None:
-    """boto3 keeps a default session with the credentials that it saw first."""
-    if boto3 := sys.modules.get("boto3"):
-        boto3.DEFAULT_SESSION = None  # type: ignore[attr-defined]  # boto3 ships no types
-
-
-def _who_am_i(target: str) -> tuple[str, str]:
-    import boto3
-    from botocore.exceptions import BotoCoreError, ClientError
-
-    named = os.environ.get(_ACCOUNT_VARIABLE)
-    if target == "cloud" and not named:
-        raise UsageError(
-            f"target 'cloud' changes a real account: name the one you mean with {_ACCOUNT_VARIABLE}=<account id>"
-        )
-    try:
-        answer: dict[str, Any] = boto3.client("sts").get_caller_identity()
-    except (BotoCoreError, ClientError) as error:
-        raise RagonotebooksError(f"AWS does not know who you are ({error}); check your credentials") from error
-    if target == "cloud" and answer["Account"] != named:
-        raise UsageError(
-            f"your credentials are for account {answer['Account']}, but {_ACCOUNT_VARIABLE} names {named}; nothing was changed"
-        )
-    return answer["Account"], answer["Arn"]
 
 
 def _in_order(needs: Sequence[str]) -> list[str]:

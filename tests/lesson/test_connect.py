@@ -134,7 +134,7 @@ def test_what_is_missing_in_the_cloud_is_named_with_its_command_and_not_made(abr
 @pytest.mark.parametrize(
     ("arguments", "problem"),
     [
-        ({"cloud": "azure"}, "connect knows the cloud 'aws', not 'azure'"),
+        ({"cloud": "azure"}, "connect knows the clouds 'aws' and 'gcp', not 'azure'"),
         ({"cloud": "aws", "target": "sandpit"}, "target is 'sandbox' or 'cloud', not 'sandpit'"),
         (
             {"cloud": "aws", "region": "us-eats-1"},

@@ -1,0 +1,47 @@
+"""AWS as `connect` sees it: its variables, and whom the clients of this kernel act as."""
+
+import os
+import sys
+from typing import Any, Final
+
+from ragonotebooks.errors import RagonotebooksError, UsageError
+
+REGION: Final = "us-east-1"
+"""Where a lesson works unless told otherwise."""
+
+_NAMED: Final = "RAGONOTEBOOKS_ACCOUNT"
+
+
+def variables(region: str) -> dict[str, str]:
+    """What makes clients of a real account use a region."""
+    return {"AWS_REGION": region, "AWS_DEFAULT_REGION": region}
+
+
+def forget_clients() -> None:
+    """boto3 keeps a default session with the credentials that it saw first."""
+    if boto3 := sys.modules.get("boto3"):
+        boto3.DEFAULT_SESSION = None  # type: ignore[attr-defined]  # boto3 ships no types
+
+
+def who_am_i(target: str) -> tuple[str, str]:
+    """The account and the ARN of the caller, who in a real account is the one that was named.
+
+    Raises:
+        UsageError: No account was named, or another one.
+        RagonotebooksError: The credentials are not good.
+    """
+    import boto3
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    named = os.environ.get(_NAMED)
+    if target == "cloud" and not named:
+        raise UsageError(f"target 'cloud' changes a real account: name the one you mean with {_NAMED}=<account id>")
+    try:
+        answer: dict[str, Any] = boto3.client("sts").get_caller_identity()
+    except (BotoCoreError, ClientError) as error:
+        raise RagonotebooksError(f"AWS does not know who you are ({error}); check your credentials") from error
+    if target == "cloud" and answer["Account"] != named:
+        raise UsageError(
+            f"your credentials are for account {answer['Account']}, but {_NAMED} names {named}; nothing was changed"
+        )
+    return answer["Account"], answer["Arn"]

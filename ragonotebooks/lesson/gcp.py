@@ -1,0 +1,60 @@
+"""Google Cloud as `connect` sees it: its variables, and whom the clients of this kernel act as."""
+
+import os
+from typing import Final
+
+from ragonotebooks.errors import RagonotebooksError, UsageError
+
+REGION: Final = "us-central1"
+"""Where a lesson works unless told otherwise."""
+
+_NAMED: Final = "RAGONOTEBOOKS_PROJECT"
+_SCOPES: Final = (
+    "https://www.googleapis.com/auth/cloud-platform",
+    "https://www.googleapis.com/auth/userinfo.email",
+)
+_PROJECTS: Final = "https://cloudresourcemanager.googleapis.com/v3/projects/"
+_TOKENS: Final = "https://oauth2.googleapis.com/tokeninfo"
+
+
+def variables(region: str) -> dict[str, str]:
+    """What makes clients of a real project use it; a region is named in every call."""
+    named = os.environ.get(_NAMED)
+    return {"GOOGLE_CLOUD_PROJECT": named} if named else {}
+
+
+def forget_clients() -> None:
+    """Google's clients keep no session: each reads its credentials when it is made."""
+
+
+def who_am_i(target: str) -> tuple[str, str]:
+    """The project's id and the e-mail address of the caller, who in the real cloud may see the project that was named.
+
+    Raises:
+        UsageError: No project was named, or its clients are not installed.
+        RagonotebooksError: The credentials are not good, or the project is not theirs to see.
+    """
+    named = os.environ.get(_NAMED)
+    if target == "cloud" and not named:
+        raise UsageError(f"target 'cloud' changes a real project: name the one you mean with {_NAMED}=<project id>")
+    try:
+        import google.auth
+        from google.auth.exceptions import GoogleAuthError
+        from google.auth.transport.requests import AuthorizedSession
+    except ImportError:
+        raise UsageError(
+            "Google's clients are not installed; install them with: pip install 'ragonotebooks[gcp]'"
+        ) from None
+    try:
+        credentials, project = google.auth.default(scopes=_SCOPES)
+        session = AuthorizedSession(credentials)  # type: ignore[no-untyped-call]
+        answer = session.get(f"{_PROJECTS}{named or project}", timeout=30)
+        caller = session.get(_TOKENS, params={"access_token": credentials.token}, timeout=30)
+    except GoogleAuthError as error:
+        raise RagonotebooksError(
+            f"Google Cloud does not know who you are ({error}); log in with: gcloud auth application-default login"
+        ) from error
+    if not answer.ok:
+        reason = answer.json().get("error", {}).get("message", answer.reason)
+        raise RagonotebooksError(f"project {named or project} cannot be read: {reason}; nothing was changed")
+    return answer.json()["projectId"], caller.json().get("email", "")
