@@ -34,6 +34,7 @@ SERVICES = "The services run, behind a load balancer that finds them healthy"
 ACCESS = "Network policies restrict database access to the services"
 WATCHED = "Logs are structured and metrics are watched at the platform layer"
 SECRETS = "Secrets are injected at run time, none is in images, task definitions, environment files or logs"
+AUDIT = "Access can be audited"
 
 
 @dataclass(frozen=True)
@@ -173,6 +174,14 @@ def no_api(here: Deployment) -> Iterator[None]:
     ecs.get_waiter("services_stable").wait(cluster=NAME, services=["api"])
 
 
+@contextmanager
+def no_trail(here: Deployment) -> Iterator[None]:
+    cloudtrail = here.aws("cloudtrail")
+    cloudtrail.stop_logging(Name=NAME)
+    yield
+    cloudtrail.start_logging(Name=NAME)
+
+
 OWN = "runbooks/aws/checklist"
 BREAKS = [
     pytest.param(open_bucket, BUCKET, OWN, r"artifact bucket are closed: it is \[\]", id="the bucket's public doors"),
@@ -184,6 +193,7 @@ BREAKS = [
     pytest.param(lost_logs, WATCHED, OWN, r"log groups is there: it is \['/ragonometrics/ui'\]", id="no log group"),
     pytest.param(lost_alarm, WATCHED, OWN, "an alarm watches latency: it is 'is missing'", id="no alarm"),
     pytest.param(no_api, SERVICES, OWN, "every service runs.*'api': 0", id="no task of the API"),
+    pytest.param(no_trail, AUDIT, "aws/10-audit", "the trail writes: it is False", id="a trail that is stopped"),
 ]  # fmt: skip
 
 

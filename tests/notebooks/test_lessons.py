@@ -124,13 +124,13 @@ def tested(desk: Desk, alone: Done) -> Done:
 @pytest.fixture(scope="module")
 def again(desk: Desk, tested: Done) -> Done:
     """The runbook, where everything is there already."""
-    return desk.ragonotebooks("run", "deploy-aws", "--out", str(desk.folder / "again"))
+    return desk.ragonotebooks("run", "deploy-services-aws", "--out", str(desk.folder / "again"))
 
 
 @pytest.fixture(scope="module")
 def verified(desk: Desk, again: Done) -> Done:
     """The runbook verified, with nothing drifted."""
-    return desk.ragonotebooks("verify", "deploy-aws", "--out", str(desk.folder / "verified"))
+    return desk.ragonotebooks("verify", "deploy-services-aws", "--out", str(desk.folder / "verified"))
 
 
 @pytest.fixture(scope="module")
@@ -190,7 +190,7 @@ def test_a_second_run_changes_nothing_but_what_its_jobs_do(again: Done) -> None:
 def test_papermill_as_it_comes_finds_what_a_run_finds(desk: Desk, again: Done) -> None:
     done = desk.do("papermill", "notebooks/aws/01-network.ipynb", str(desk.folder / "01.ipynb"))
     assert (done.code, operators(done)) == (0, []), done.output
-    assert checks(desk.folder / "01.ipynb") == checks(desk.folder / "again" / "01-aws-01-network.ipynb")
+    assert checks(desk.folder / "01.ipynb") == checks(desk.folder / "again" / "02-aws-01-network.ipynb")
 
 
 def test_the_committed_lessons_prove_what_a_run_proves(desk: Desk, again: Done) -> None:
