@@ -13,7 +13,7 @@ from ragonotebooks.images.distributions import closure, layer_of_distributions
 from ragonotebooks.images.image import Image, Manifest, append, host_architecture
 from ragonotebooks.images.layers import Layer, layer_of_files
 from ragonotebooks.images.registry import Registry, RegistryError
-from ragonotebooks.images.unpack import unpack
+from ragonotebooks.images.unpack import unpack, unpack_layers
 
 __all__ = [
     "DigestMismatch",
@@ -28,4 +28,5 @@ __all__ = [
     "layer_of_distributions",
     "layer_of_files",
     "unpack",
+    "unpack_layers",
 ]

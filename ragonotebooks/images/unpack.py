@@ -11,6 +11,7 @@ import shutil
 import tarfile
 import tempfile
 import zlib
+from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, Final
 
@@ -30,13 +31,21 @@ def unpack(image: Image, folder: Path) -> None:
         UsageError: The folder is there already.
         RagonotebooksError: A layer is damaged, in a format that is not supported, or would write outside of the folder.
     """
+    unpack_layers(image.layers, folder)
+
+
+def unpack_layers(layers: Sequence[Layer], folder: Path, below: Path | None = None) -> None:
+    """Unpack layers as `unpack` does, upon what lies in the folder `below`, which stays as it is: files become hard links."""
     if folder.exists():
         raise UsageError(f"The folder {folder} exists already: remove it, or unpack into another one")
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as scratch:
         root = Path(scratch, "root").resolve()
-        root.mkdir()
-        for layer in image.layers:
+        if below:
+            shutil.copytree(below, root, symlinks=True, copy_function=os.link)
+        else:
+            root.mkdir()
+        for layer in layers:
             _unpack_layer(layer, root)
         root.rename(folder)
 

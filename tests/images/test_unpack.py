@@ -11,7 +11,7 @@ from typing import BinaryIO, cast
 import pytest
 
 from ragonotebooks.errors import RagonotebooksError, UsageError
-from ragonotebooks.images import DigestMismatch, Image, Layer, layer_of_files, unpack
+from ragonotebooks.images import DigestMismatch, Image, Layer, layer_of_files, unpack, unpack_layers
 from ragonotebooks.images.digest import VerifiedReader, digest_of
 from ragonotebooks.images.layers import GZIP_LAYER
 
@@ -53,6 +53,10 @@ def _link(name: str, target: str) -> Entry:
 
 def _hard_link(name: str, target: str) -> Entry:
     return name, tarfile.LNKTYPE, target, 0o644
+
+
+def _contents(folder: Path) -> dict[str, str]:
+    return {path.name: path.read_text() for path in sorted(folder.iterdir())}
 
 
 @pytest.fixture
@@ -141,6 +145,15 @@ def test_folder_exchanged_for_a_link_is_looked_at_again(unpacked: Callable[..., 
     root = unpacked(swap)
     assert (root / "a/secret").read_text() == "through the link"
     assert (tmp_path / "secret").read_text() == "untouched"
+
+
+def test_what_lies_below_stays_as_it_is(tmp_path: Path, unpacked: Callable[..., Path]) -> None:
+    below = unpacked(_layer(_file("kept", "1"), _file("replaced", "1"), _file("removed", "1"), _link("link", "kept")))
+    upper = _layer(_file("replaced", "2"), _file(".wh.removed"), _file("new", "2"))
+    unpack_layers([upper], tmp_path / "upon", below)
+    assert _contents(tmp_path / "upon") == {"kept": "1", "link": "1", "new": "2", "replaced": "2"}
+    assert _contents(below) == {"kept": "1", "link": "1", "removed": "1", "replaced": "1"}
+    assert (tmp_path / "upon" / "kept").samefile(below / "kept")
 
 
 def test_devices_are_refused_by_name(unpacked: Callable[..., Path]) -> None:

@@ -4,6 +4,7 @@ An image is a folder here, not a root file system: absolute paths that exist bel
 interpreter with none of this machine's packages. What an image's program sees of the host besides is not hidden from it.
 """
 
+import hashlib
 import os
 import re
 import shutil
@@ -17,7 +18,7 @@ from pathlib import Path
 from typing import IO, Any, Final, cast
 
 from ragonotebooks.errors import RagonotebooksError
-from ragonotebooks.images import Image, unpack
+from ragonotebooks.images import Image, Layer, unpack_layers
 from ragonotebooks.sandbox.callers import Callers
 from ragonotebooks.sandbox.parts import inside, shim
 from ragonotebooks.sandbox.watcher import Watcher, descendants
@@ -56,13 +57,17 @@ class Unpacked:
 
 
 class ImageStore:
-    """Images by digest, each unpacked once."""
+    """Images by digest, each unpacked once.
+
+    Images that begin with the same layers share the files of these: whatever writes into one of them, instead of replacing
+    it, writes into all.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._unpacked: dict[str, Unpacked] = {}
         self._lock = threading.Lock()
-        self._busy: dict[str, threading.Lock] = {}
+        self._busy: dict[Path, threading.Lock] = {}
 
     def find(self, digest: str) -> Unpacked | None:
         """Return the image with this digest when it is here."""
@@ -74,14 +79,30 @@ class ImageStore:
         Raises:
             RagonotebooksError: A layer cannot be read.
         """
+        root = self._folder / _short(digest)
+        self._unpack(image.layers, root)
+        return self._unpacked.setdefault(digest, Unpacked(root, image.config.get("config") or {}))
+
+    def _unpack(self, layers: Sequence[Layer], folder: Path) -> None:
+        """Unpack layers into a folder unless they are there."""
         with self._lock:
-            busy = self._busy.setdefault(digest, threading.Lock())
+            busy = self._busy.setdefault(folder, threading.Lock())
         with busy:
-            if digest not in self._unpacked:
-                root = self._folder / digest.partition(":")[2][:24]
-                unpack(image, root)
-                self._unpacked[digest] = Unpacked(root, image.config.get("config") or {})
-        return self._unpacked[digest]
+            if not folder.exists():
+                unpack_layers(layers[-1:], folder, self._below(layers[:-1]))
+
+    def _below(self, layers: Sequence[Layer]) -> Path | None:
+        """Where layers lie that others come upon. No task runs there, so nothing but the layers is in it."""
+        if not layers:
+            return None
+        chain = hashlib.sha256("".join(layer.digest for layer in layers).encode()).hexdigest()
+        folder = self._folder / "layers" / _short(chain)
+        self._unpack(layers, folder)
+        return folder
+
+
+def _short(digest: str) -> str:
+    return digest.removeprefix("sha256:")[:24]
 
 
 def bare_python(folder: Path) -> Path:
