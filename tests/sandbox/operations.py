@@ -7,6 +7,7 @@ exist. What counts is whether it is refused by name.
 import secrets
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,9 +22,17 @@ ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "sandbox.md"
 START, END = "<!-- generated: operations -->\n", "\n<!-- end -->"
 SERVICES = (
+    "accessanalyzer",
+    "application-autoscaling",
+    "cloudtrail",
+    "cloudwatch",
+    "codebuild",
     "ec2",
     "ecr",
     "ecs",
+    "elasticache",
+    "elbv2",
+    "events",
     "iam",
     "kms",
     "logs",
@@ -31,6 +40,9 @@ SERVICES = (
     "resourcegroupstaggingapi",
     "s3",
     "secretsmanager",
+    "servicediscovery",
+    "sns",
+    "sqs",
     "ssm",
     "sts",
 )
@@ -63,13 +75,13 @@ class Answer:
 
 
 def call_all(access_key: str, secret_key: str, proxy: str, bundle: str) -> Iterator[Answer]:
-    """Call every operation of every service that the deployment uses, through the gateway at `proxy`."""
+    """Call every operation of every service that the sandbox plays, through the gateway at `proxy`."""
     session = boto3.Session(access_key, secret_key, region_name="us-east-1")
     config = Config(proxies={"https": proxy}, retries={"total_max_attempts": 1})
-    for service in SERVICES:
-        client = session.client(service, verify=bundle, config=config)
-        for operation in client.meta.service_model.operation_names:
-            yield _call(client, service, operation)
+    clients = [session.client(service, verify=bundle, config=config) for service in SERVICES]
+    with ThreadPoolExecutor(max_workers=3) as pool:  # while one writes its request, the sandbox answers another
+        for answers in pool.map(_call_service, SERVICES, clients):
+            yield from answers
 
 
 def section(answers: list[Answer]) -> str:
@@ -83,6 +95,10 @@ def section(answers: list[Answer]) -> str:
         lines += ["", f"#### {service}", "", _folded("answer", _names(answers, service)), ""]
         lines.append(_folded("are refused by name", _names(answers, service, refused=True)))
     return "\n".join(lines)
+
+
+def _call_service(service: str, client: Any) -> list[Answer]:
+    return [_call(client, service, operation) for operation in client.meta.service_model.operation_names]
 
 
 def _call(client: Any, service: str, operation: str) -> Answer:
@@ -105,7 +121,7 @@ def _least(shape: Any, inside: tuple[str, ...] = ()) -> Any:
         members = shape.required_members or (list(shape.members)[:1] if shape.is_tagged_union else [])
         return {member: _least(shape.members[member], (*inside, shape.name)) for member in members}
     if kind == "list":
-        return [_least(shape.member, inside)]
+        return [_least(shape.member, inside)] * max(1, shape.metadata.get("min", 1))
     if kind == "string":
         return shape.enum[0] if shape.enum else "papers".ljust(shape.metadata.get("min", 0), "0")
     values = {"map": {}, "boolean": True, "blob": b"x", "timestamp": datetime(2026, 11, 24, tzinfo=UTC)}

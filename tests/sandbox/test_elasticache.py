@@ -298,6 +298,7 @@ def test_a_subnet_group_in_use_stays(network: Network, cache: dict[str, Any]) ->
     [
         pytest.param({"Engine": "memcached"}, "engine memcached is not supported", id="memcached"),
         pytest.param({"EngineVersion": "6.2"}, "Cannot find version 6.2 for valkey", id="an old version"),
+        pytest.param({"CacheNodeType": ""}, "CacheNodeType must be provided", id="no node type"),
         pytest.param({"NumNodeGroups": 2}, "cluster mode enabled is not supported", id="cluster mode"),
         pytest.param({"SnapshotName": "yesterday"}, "SnapshotName is not supported", id="a snapshot"),
         pytest.param({"UserGroupIds": ["people"]}, "UserGroupIds is not supported", id="users"),

@@ -6,6 +6,7 @@ from typing import Any
 
 from moto.ec2 import models
 from moto.ec2.exceptions import EC2ClientError
+from moto.ec2.models import vpcs
 
 from ragonotebooks.sandbox.aws import ec2_endpoints, ec2_uses
 from ragonotebooks.sandbox.context import Context
@@ -14,6 +15,8 @@ from ragonotebooks.sandbox.context import Context
 def install() -> None:
     """Put the differences into moto, before its EC2 is used for the first time."""
     models.ec2_backends.backend = Backend
+    # whose names for endpoints moto asks for: of all others it would load everything for a name
+    vpcs.IMPLEMENTED_ENDPOINT_SERVICES[:] = ["dynamodb", "ecr", "s3"]
 
 
 def deliver_flow_logs(context: Context) -> None:

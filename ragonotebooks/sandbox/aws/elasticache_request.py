@@ -78,6 +78,7 @@ def check_group(asked: Mapping[str, Any]) -> None:
     """Raise an ApiError unless a replication group can be made as asked."""
     operation = "CreateReplicationGroup"
     _check_absent(asked, operation)
+    _check_node_type(asked)
     if asked["cluster_mode"] in ("enabled", "compatible") or (asked["num_node_groups"] or 1) > 1:
         raise unsupported("elasticache", operation, "with cluster mode enabled is not supported by the sandbox")
     if asked["transit_encryption_mode"] == "preferred":
@@ -135,6 +136,7 @@ def check_cluster(asked: Mapping[str, Any]) -> None:
         text = "This API makes no Valkey caches: use CreateReplicationGroup."
         raise ApiError("InvalidParameterValue", text)
     _check_absent(asked, operation)
+    _check_node_type(asked)
     if (asked["num_cache_nodes"] or 1) != 1:
         raise ApiError("InvalidParameterValue", "NumCacheNodes should be 1 if engine is redis")
     if asked["auth_token"] or asked["transit_encryption_enabled"]:
@@ -192,6 +194,13 @@ def _check_absent(asked: Mapping[str, Any], operation: str) -> None:
         if asked[name]:
             spelled = "".join(part.capitalize() for part in name.split("_"))
             raise unsupported("elasticache", operation, f"with {spelled} is not supported by the sandbox")
+
+
+def _check_node_type(asked: Mapping[str, Any]) -> None:
+    # moto checks it once half of a replication group is made
+    if not asked["cache_node_type"]:
+        text = "The parameter CacheNodeType must be provided and must not be null."
+        raise ApiError("InvalidParameterValue", text)
 
 
 def _subnet(ec2: Any, backend: Any, group: str | None) -> Any:

@@ -34,9 +34,25 @@ _MISTAKEN: Final = frozenset(
     "WriteGetObjectResponse",
 }
 _OPERATIONS: Final = {
+    # images, snapshots and prices that moto made up, and thousands of kinds of machines of which none runs
+    "ec2": frozenset(
+        {
+            "DescribeImageAttribute",
+            "DescribeImages",
+            "DescribeInstanceTypes",
+            "DescribeSnapshotAttribute",
+            "DescribeSnapshotTierStatus",
+            "DescribeSnapshots",
+            "DescribeSpotPriceHistory",
+        }
+    ),
     # scans would find what is written in moto
     "ecr": frozenset({"DescribeImageScanFindings", "StartImageScan"}),
     "ecs": frozenset({"DescribeCapacityProviders", "DescribeContainerInstances"}),
+    # listeners have no certificates, and change no header of what passes
+    "elasticloadbalancing": frozenset(
+        {"AddListenerCertificates", "ModifyListenerAttributes", "RemoveListenerCertificates"}
+    ),
     # a session of moto's ends at once
     "logs": frozenset({"StartLiveTail"}),
     "rds": frozenset({"DescribeOptionGroups"}),
@@ -50,8 +66,8 @@ _OPERATIONS: Final = {
 # changes to things that exist on paper only: no machine runs, no packet takes the way
 _THINGS: Final = {
     "ec2": re.compile(
-        r"CarrierGateway|CustomerGateway|Fleet|Hosts|LaunchTemplate|RunInstances|Spot|TrafficMirror|TransitGateway|Vpn"
-        r"|VpcPeering"
+        r"CarrierGateway|ClassicLink|CustomerGateway|Fleet|Hosts|Image|LaunchTemplate|RunInstances|Snapshot|Spot"
+        r"|TrafficMirror|TransitGateway|Volume|VpcEndpointService|VpcPeering|Vpn"
     ),
     "application-autoscaling": re.compile(r"ScheduledAction"),
     "cloudwatch": re.compile(r"InsightRule"),
