@@ -1,9 +1,9 @@
 """Release a commit of one service, and take it back when it is bad. Runs in a build, in the folder of the source.
 
-    python release.py image     # the image of this commit, pushed unless it is there
-    python release.py deploy    # a new revision, rolled out and watched; the one before again when it is bad
+The image of the commit is pushed unless it is there, a new revision is rolled out and watched; when it is bad, the one before
+runs again and the build fails.
 
-DEPLOYMENT names the deployment, PART the service, WATCH_SECONDS how long its alarm is watched.
+DEPLOYMENT names the deployment, PART the service, WATCH_SECONDS how long its alarm is watched at least.
 """
 
 import base64
@@ -11,10 +11,11 @@ import hashlib
 import io
 import logging
 import os
-import sys
 import tarfile
 import time
+from collections.abc import Iterator
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -25,12 +26,13 @@ from ragonotebooks.images import Image, Registry, append, layer_of_files
 
 DEPLOYMENT, PART = os.environ["DEPLOYMENT"], os.environ["PART"]
 WATCH_SECONDS = float(os.environ["WATCH_SECONDS"])
+ANSWERS = 20  # by no fewer is a release judged
+PATIENCE = 600  # seconds, for a rollout, and for the answers
 REPOSITORY = f"{DEPLOYMENT}/releases"
 CERTIFICATES = "https://truststore.pki.rds.amazonaws.com/global/global-bundle.pem"
 COPIED = ("family", "taskRoleArn", "executionRoleArn", "networkMode", "requiresCompatibilities", "cpu", "memory")
 
-ecr, ecs = boto3.client("ecr"), boto3.client("ecs")
-elbv2, cloudwatch = boto3.client("elbv2"), boto3.client("cloudwatch")
+ecr, ecs, cloudwatch = boto3.client("ecr"), boto3.client("ecs"), boto3.client("cloudwatch")
 say = logging.getLogger("release").info
 
 
@@ -100,58 +102,98 @@ def without_code(image: Image) -> Image:
 
 
 def deploy() -> None:
-    """Roll this commit out; when it is bad, go back and fail."""
-    if alarm() == "ALARM":
-        raise SystemExit(f"the alarm {DEPLOYMENT}-release is on already: find out why before something is released")
-    before = service()["taskDefinition"]
-    after = register(before)
+    """Roll this commit out unless it runs already; when it is bad, go back and fail."""
+    before, image = service()["taskDefinition"], f"{registry().host}/{REPOSITORY}@{stored()}"
+    if definition(before)["taskDefinition"]["containerDefinitions"][0]["image"] == image:
+        say(f"released {before} before")
+        return
+    if problem := gone_off(alarm()):
+        raise SystemExit(f"{problem} before anything was released: find out why")
+    after = register(before, image)
     say(f"from {before} to {after}")
-    if problem := roll_out(after) or watch():
+    if problem := roll_out(after, watched=True) or watch():
         say(f"bad: {problem}")
-        roll_out(before)
+        stuck = roll_out(before, watched=False)
         ecs.deregister_task_definition(taskDefinition=after)
-        raise SystemExit(f"rolled back to {before}: {problem}")
+        raise SystemExit(f"not rolled back: {stuck}" if stuck else f"rolled back to {before}: {problem}")
     say(f"released {after}")
 
 
-def register(before: str) -> str:
+def register(before: str, image: str) -> str:
     """A new revision that differs from the one before in its image."""
     there = definition(before)
     about = there["taskDefinition"]
-    image = f"{registry().host}/{REPOSITORY}@{stored()}"
     containers = [{**about["containerDefinitions"][0], "image": image}]
     same = {key: about[key] for key in COPIED if key in about}
     made = ecs.register_task_definition(**same, containerDefinitions=containers, tags=there["tags"])
     return str(made["taskDefinition"]["taskDefinitionArn"])
 
 
-def roll_out(revision: str) -> str | None:
-    """Point the service at a revision and wait; return what went wrong."""
+def roll_out(revision: str, *, watched: bool) -> str | None:
+    """Point the service at a revision and wait until nothing else runs; return what went wrong.
+
+    The first new task is asked while others still start, so the alarm is watched from then on.
+    """
     ecs.update_service(cluster=DEPLOYMENT, service=PART, taskDefinition=revision)
-    ecs.get_waiter("services_stable").wait(cluster=DEPLOYMENT, services=[PART])
-    if service()["taskDefinition"] != revision:
-        return str(service()["events"][0]["message"])
-    group = service()["loadBalancers"][0]["targetGroupArn"]
-    elbv2.get_waiter("target_in_service").wait(TargetGroupArn=group)
-    return None
+    for _ in moments():
+        deployments = service()["deployments"]
+        newest = next(deployment for deployment in deployments if deployment["status"] == "PRIMARY")
+        if newest["taskDefinition"] != revision or newest["rolloutState"] == "FAILED":
+            return str(newest["rolloutStateReason"])
+        if newest["rolloutState"] == "COMPLETED" and len(deployments) == 1:
+            return None
+        if watched and (problem := gone_off(alarm())):
+            return problem
+    return f"{revision} does not run after {PATIENCE} seconds: {service()['events'][0]['message']}"
 
 
 def watch() -> str | None:
-    """Return why the release is bad, None when its alarm stays off for as long as it is watched."""
-    end = time.monotonic() + WATCH_SECONDS
-    while time.monotonic() < end:
-        if alarm() == "ALARM":
-            return f"the alarm {DEPLOYMENT}-release went off"
-        time.sleep(0.5)
+    """Return why the release is bad; None when it has given enough answers and its alarm stays off.
+
+    A clock alone proves nothing: where nobody asks nothing fails, and metrics come late.
+    """
+    began, known = time.time(), sum(counted(alarm(), "RequestCount", time.time()))
+    for passed in moments():
+        now = alarm()
+        if problem := gone_off(now):
+            return problem
+        answers = sum(counted(now, "RequestCount", began)) - known
+        # errors that are counted already set the alarm off when it is evaluated next
+        calm = max(counted(now, now["MetricName"], began), default=0) <= now["Threshold"]
+        if passed >= WATCH_SECONDS and answers >= ANSWERS and calm:
+            say(f"{answers:.0f} answers in {passed:.0f} seconds, and the alarm stays off")
+            return None
+    say(f"fewer than {ANSWERS} answers in {PATIENCE} seconds: nobody knows whether it is good")
     return None
 
 
-def alarm() -> str:
-    found = cloudwatch.describe_alarms(AlarmNames=[f"{DEPLOYMENT}-release"])["MetricAlarms"]
-    return str(found[0]["StateValue"])
+def moments() -> Iterator[float]:
+    """The seconds that have passed, twice a second, for as long as it is worth waiting."""
+    began = time.monotonic()
+    while (passed := time.monotonic() - began) < PATIENCE:
+        yield passed
+        time.sleep(0.5)
+
+
+def alarm() -> dict[str, Any]:
+    found: dict[str, Any] = cloudwatch.describe_alarms(AlarmNames=[f"{DEPLOYMENT}-release"])["MetricAlarms"][0]
+    return found
+
+
+def gone_off(alarm: dict[str, Any]) -> str | None:
+    return f"the alarm {alarm['AlarmName']} went off" if alarm["StateValue"] == "ALARM" else None
+
+
+def counted(alarm: dict[str, Any], metric: str, since: float) -> list[float]:
+    """The sums of a metric of what an alarm watches, one for each of its periods from the one of a time on."""
+    period, same = alarm["Period"], {key: alarm[key] for key in ("Namespace", "Dimensions", "Period")}
+    time_range = {"StartTime": datetime.fromtimestamp(since // period * period, UTC), "EndTime": datetime.now(UTC)}
+    points = cloudwatch.get_metric_statistics(**same, **time_range, MetricName=metric, Statistics=["Sum"])
+    return [point["Sum"] for point in points["Datapoints"]]
 
 
 if __name__ == "__main__":
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     logging.getLogger("release").setLevel(logging.INFO)
-    {"image": make_image, "deploy": deploy}[sys.argv[1]]()
+    make_image()
+    deploy()
