@@ -6,6 +6,7 @@ LONGEST_FIRST = (
     "tests/runbooks/test_day_two.py",
     "tests/notebooks/test_lessons.py",
     "tests/notebooks/test_deployment_checklist.py",
+    "tests/deployment/test_services.py",
     "tests/notebooks/test_teardown_and_costs.py",
 )
 

@@ -4,7 +4,6 @@ import json
 import os
 import re
 import secrets
-import shutil
 import subprocess
 import sys
 import time
@@ -13,30 +12,20 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Page, expect
 
 from ragonotebooks.catalog import project
 from ragonotebooks.catalog.evidence import CHECK_MIME
 from ragonotebooks.sandbox import client
+from tests.browser.chromium import MINUTE, needs_chromium, new_page
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 LESSON = project.notebooks() / "aws" / "01-network.ipynb"
-MINUTE = 60_000  # playwright counts milliseconds
-SWITCHES = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 SETTINGS = {
     "notebook-extension/tracker": {"windowingMode": "none"},  # all cells in the page, not only those in view
     "apputils-extension/notification": {"fetchNews": "false"},  # no question in front of the notebook
 }
 
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed: apt-get install chromium")
+pytestmark = needs_chromium
 
 
 @pytest.fixture(scope="module")
@@ -64,14 +53,8 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture
 def page(tmp_path: Path) -> Iterator[Page]:
-    """An empty page of a browser without a window, a history or a network beyond this machine."""
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch_persistent_context(
-            tmp_path / "browser", executable_path=CHROMIUM, args=SWITCHES, viewport={"width": 1280, "height": 900}
-        )
-        browser.set_default_timeout(MINUTE)
-        yield browser.pages[0]
-        browser.close()
+    with new_page(tmp_path) as page:
+        yield page
 
 
 def test_run_all_cells_passes_every_check_of_a_lesson(address: str, page: Page) -> None:

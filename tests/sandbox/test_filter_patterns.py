@@ -1,6 +1,7 @@
 """Filter patterns match what CloudWatch Logs would match, and what cannot be read is refused by name."""
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -131,6 +132,36 @@ def test_events_are_found_by_pattern_and_page_by_page(logs: Any) -> None:
         logGroupName="/jobs", filterPattern="?first ?fourth", PaginationConfig={"PageSize": 1}
     )
     assert [event["message"] for page in pages for event in page["events"]] == ["first", "fourth"]
+
+
+def test_ten_thousand_events_are_read_back_whole_and_in_order(aws: ControlPlane) -> None:
+    logs, now = aws.client("logs"), 1795550000000
+    lines = [{"timestamp": now + number, "message": f"line {number}"} for number in range(10_000)]
+    logs.create_log_group(logGroupName="/jobs")
+    for parity in (0, 1):  # a line goes to the one stream, the next to the other
+        logs.create_log_stream(logGroupName="/jobs", logStreamName=f"job/{parity}")
+        for start in range(0, 10_000, 2_500):
+            part = lines[start : start + 2_500][parity::2]
+            logs.put_log_events(logGroupName="/jobs", logStreamName=f"job/{parity}", logEvents=part)
+
+    pages = logs.get_paginator("filter_log_events").paginate(logGroupName="/jobs", PaginationConfig={"PageSize": 700})
+    found = [{key: event[key] for key in ("timestamp", "message")} for page in pages for event in page["events"]]
+    assert found == lines
+    assert messages(logs, filterPattern='"line 9999"') == ["line 9999"]
+    assert list(forward(logs, "job/1", 900)) == [line["message"] for line in lines[1::2]]
+
+
+def forward(logs: Any, stream: str, limit: int) -> Iterator[str]:
+    """A stream's messages from its first on, read page by page until the token stays the same, as AWS says."""
+    more: dict[str, str] = {}
+    while True:
+        answer = logs.get_log_events(
+            logGroupName="/jobs", logStreamName=stream, startFromHead=True, limit=limit, **more
+        )
+        yield from (event["message"] for event in answer["events"])
+        if answer["nextForwardToken"] == more.get("nextToken"):
+            return
+        more = {"nextToken": answer["nextForwardToken"]}
 
 
 def test_group_is_found_by_its_arn(logs: Any) -> None:
