@@ -15,11 +15,15 @@ from typing import Any, Final
 
 from ragonotebooks.errors import RagonotebooksError
 from ragonotebooks.sandbox.authority import BUNDLE_FILE
+from ragonotebooks.sandbox.gcp.identity import ADC_FILE, BOTO_FILE
 from ragonotebooks.sandbox.state import DAEMON_LOG, State, folder_of, read_state, root, unusable
 
 _START_LIMIT: Final = 30.0
 _STOP_LIMIT: Final = 30.0
 _PASSED: Final = "passed"
+
+# the variables that name trusted certificates to gRPC, discovery clients and the gcloud command line
+_OF_GOOGLE: Final = ("GRPC_DEFAULT_SSL_ROOTS_FILE_PATH", "HTTPLIB2_CA_CERTS", "CLOUDSDK_CORE_CUSTOM_CA_CERTS_FILE")
 
 #: What would lead a client past the sandbox, or to another identity: unset in a sandboxed environment.
 FOREIGN_VARIABLES: Final = (
@@ -34,6 +38,26 @@ FOREIGN_VARIABLES: Final = (
     "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
     "ALL_PROXY",
     "all_proxy",
+    "grpc_proxy",
+    "no_grpc_proxy",
+    "STORAGE_EMULATOR_HOST",
+    "GCE_METADATA_HOST",
+    "GCE_METADATA_IP",
+    "GCE_METADATA_ROOT",
+    "GOOGLE_API_USE_CLIENT_CERTIFICATE",
+    "GOOGLE_API_USE_MTLS_ENDPOINT",
+    "GOOGLE_CLOUD_QUOTA_PROJECT",
+    "GOOGLE_CLOUD_UNIVERSE_DOMAIN",
+    "GOOGLE_CREDENTIALS",
+    "GOOGLE_IMPERSONATE_SERVICE_ACCOUNT",
+    "GOOGLE_OAUTH_ACCESS_TOKEN",
+    "CLOUDSDK_ACTIVE_CONFIG_NAME",
+    "CLOUDSDK_AUTH_ACCESS_TOKEN_FILE",
+    "CLOUDSDK_AUTH_IMPERSONATE_SERVICE_ACCOUNT",
+    "CLOUDSDK_API_ENDPOINT_OVERRIDES_STORAGE",
+    "CLOUDSDK_PROXY_ADDRESS",
+    "CLOUDSDK_PROXY_PORT",
+    "CLOUDSDK_PROXY_TYPE",
 )
 
 
@@ -86,7 +110,14 @@ def environment(state: State, region: str = "us-east-1") -> dict[str, str]:
     proxy = f"http://127.0.0.1:{state.port}"
     bundle = str(folder_of(state.name) / BUNDLE_FILE)
     direct = "127.0.0.0/8,127.0.0.1,localhost,::1"
-    certificates = ("AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE", "CURL_CA_BUNDLE", "PGSSLROOTCERT")
+    certificates = (
+        "AWS_CA_BUNDLE",
+        "REQUESTS_CA_BUNDLE",
+        "SSL_CERT_FILE",
+        "CURL_CA_BUNDLE",
+        "PGSSLROOTCERT",
+        *_OF_GOOGLE,
+    )
     return {
         **dict.fromkeys(("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy"), proxy),
         **dict.fromkeys(("NO_PROXY", "no_proxy"), direct),
@@ -101,7 +132,25 @@ def environment(state: State, region: str = "us-east-1") -> dict[str, str]:
         # a person's own profiles may name another endpoint or role
         "AWS_CONFIG_FILE": os.devnull,
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        **_google(state),
         "RAGONOTEBOOKS_SANDBOX": state.name,
+    }
+
+
+def _google(state: State) -> dict[str, str]:
+    folder = folder_of(state.name)
+    credentials = str(folder / ADC_FILE)
+    return {
+        "GOOGLE_APPLICATION_CREDENTIALS": credentials,
+        "GOOGLE_CLOUD_PROJECT": state.project,
+        # no client looks for the metadata service of a machine in the cloud
+        "NO_GCE_CHECK": "true",
+        # gcloud and gsutil keep a person's own accounts elsewhere, and must not find them
+        "CLOUDSDK_CONFIG": str(folder / "gcloud"),
+        "CLOUDSDK_CORE_PROJECT": state.project,
+        "CLOUDSDK_CORE_DISABLE_PROMPTS": "1",
+        "CLOUDSDK_AUTH_CREDENTIAL_FILE_OVERRIDE": credentials,
+        "BOTO_CONFIG": str(folder / BOTO_FILE),
     }
 
 

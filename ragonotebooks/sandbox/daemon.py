@@ -14,13 +14,16 @@ from ragonotebooks.sandbox.authority import Authority
 from ragonotebooks.sandbox.callers import Address, CallerGone, Callers
 from ragonotebooks.sandbox.context import Context
 from ragonotebooks.sandbox.front import Front
-from ragonotebooks.sandbox.gateway import Gateway
+from ragonotebooks.sandbox.gateway import Gateway, GrpcHosts
+from ragonotebooks.sandbox.gcp import door
 from ragonotebooks.sandbox.ledger import Ledger
 from ragonotebooks.sandbox.local import Local
 from ragonotebooks.sandbox.state import State, write_state
 from ragonotebooks.sandbox.watcher import Watcher
 
 _ACCOUNT = "123456789012"
+_PROJECT = "ragonometrics-sandbox"
+_PROJECT_NUMBER = "314159265358"
 _THREADS = 24
 
 
@@ -60,6 +63,9 @@ def _context(name: str, folder: Path, watcher: Watcher, loop: asyncio.AbstractEv
         account=_ACCOUNT,
         access_key=f"AKIA{secrets.token_hex(8).upper()}",
         secret_key=secrets.token_urlsafe(30),
+        project=_PROJECT,
+        project_number=_PROJECT_NUMBER,
+        refresh_token=f"1//{secrets.token_urlsafe(40)}",
     )
     return Context(state, folder, Authority(folder), Ledger(folder), watcher, Callers(), loop)
 
@@ -68,11 +74,21 @@ async def _start(context: Context) -> None:
     local = Local(context)
     front = Front(local)
     socket = context.folder / "http.sock"
-    gateway = Gateway(context.authority, socket, front.plays, partial(_verdict, context), front.player)
+    google = door.Door(context, local)
+    front.play(door.HOSTS, google)
+    gateway = Gateway(
+        context.authority,
+        socket,
+        front.plays,
+        partial(_verdict, context),
+        front.player,
+        GrpcHosts(door.HOSTS, google.grpc_socket),
+    )
     port = await gateway.listen()
     context.state = State(**{**vars(context.state), "port": port})
     await asyncio.to_thread(_play_aws, context, front, local)
     threading.Thread(target=_http, args=(front, socket), daemon=True).start()
+    door.write_credentials(context)
     write_state(context.folder, context.state)
 
 

@@ -19,6 +19,8 @@ from ragonotebooks.sandbox.streams import Stream, adopt, close, no_delay, quick_
 #: How the HTTP server behind knows that a request came without TLS.
 SCHEME_HEADER = "X-Sandbox-Scheme"
 
+# in this order: a client that speaks both, such as curl, means REST; gRPC's speak the second alone
+_PROTOCOLS = ("http/1.1", "h2")
 _HEAD_LIMIT = 64 * 1024
 _ESTABLISHED = b"HTTP/1.1 200 Connection established\r\n\r\n"
 _REQUEST_LINE = re.compile(rb"([A-Z]+) (\S+) HTTP/1\.[01]\r\n")
@@ -54,6 +56,19 @@ class Player(Protocol):
         """Take a connection over, or tell why it must not pass. Nothing is read from it meanwhile."""
 
 
+@dataclass(frozen=True)
+class GrpcHosts:
+    """The hosts that speak gRPC besides HTTP.
+
+    Attributes:
+        pattern: Matches their names whole.
+        server: Gives the unix socket of the gRPC server; the first who asks has it started, which takes a while.
+    """
+
+    pattern: str
+    server: Callable[[], Path]
+
+
 class Gateway:
     """One listener on a loopback port.
 
@@ -63,6 +78,7 @@ class Gateway:
         emulates: Whether the sandbox plays a host.
         verdict: Whether this caller's network reaches that host.
         player: Who plays a host from the first byte, None for most.
+        grpc: The hosts that speak gRPC too.
     """
 
     def __init__(
@@ -72,12 +88,14 @@ class Gateway:
         emulates: Callable[[str], bool],
         verdict: Verdict,
         player: Callable[[str], Player | None],
+        grpc: GrpcHosts,
     ) -> None:
         self._authority = authority
         self._backend = backend
         self._emulates = emulates
         self._verdict = verdict
         self._player = player
+        self._grpc = grpc
         # asyncio itself holds running tasks weakly
         self._running: set[asyncio.Task[None]] = set()
 
@@ -144,9 +162,13 @@ class Gateway:
         reader, writer = client
         writer.write(_ESTABLISHED)
         await writer.drain()
-        await writer.start_tls(self._authority.server_context(host))
+        speaks_grpc = re.fullmatch(self._grpc.pattern, host.lower()) is not None
+        await writer.start_tls(self._authority.server_context(host, _PROTOCOLS if speaks_grpc else ()))
         quick_ack(writer)
-        await self._hand_on((reader, writer), b"")
+        if speaks_grpc and writer.get_extra_info("ssl_object").selected_alpn_protocol() == "h2":
+            await splice((reader, writer), await connect_unix(await asyncio.to_thread(self._grpc.server)))
+        else:
+            await self._hand_on((reader, writer), b"")
 
     async def _hand_on(self, client: Stream, head: bytes) -> None:
         backend = await connect_unix(self._backend)

@@ -28,6 +28,9 @@ class State:
         account: The AWS account id that the sandbox plays.
         access_key: The operator's access key id.
         secret_key: The operator's secret access key; it opens this sandbox and nothing else.
+        project: The id of the Google Cloud project that the sandbox plays.
+        project_number: That project's number.
+        refresh_token: The operator's OAuth refresh token for it; it too opens this sandbox and nothing else.
     """
 
     name: str
@@ -36,6 +39,9 @@ class State:
     account: str
     access_key: str
     secret_key: str
+    project: str
+    project_number: str
+    refresh_token: str
 
 
 def root() -> Path:

@@ -1,0 +1,133 @@
+"""The generic engine: one call from its token to its answer. gRPC and REST are two fronts of it (AIP-121 to 158)."""
+
+import re
+import time
+from collections.abc import Callable
+from typing import Any, Final
+
+from google.longrunning import operations_pb2
+from google.protobuf.message import Message
+
+from ragonotebooks.sandbox.gcp import generic, mixins
+from ragonotebooks.sandbox.gcp.access import admit, authenticate
+from ragonotebooks.sandbox.gcp.apis import Rpc, is_operation
+from ragonotebooks.sandbox.gcp.cloud import Cloud
+from ragonotebooks.sandbox.gcp.errors import ApiError, invalid, unsupported
+from ragonotebooks.sandbox.gcp.fields import require, set_at, value_at
+from ragonotebooks.sandbox.gcp.service import Call, Service, Work
+from ragonotebooks.sandbox.ledger import Call as Entry
+
+_READS: Final = re.compile(
+    r"(Get|List|Test|Search|Query|Lookup|Access|Fetch|Batch[Gg]et|Check|Generate|Sign|Tail|Read|Wait|Aggregate|Export)"
+)
+_OPERATION: Final = re.compile(r"(Get|List|Delete|Cancel|Wait)Operations?")
+_PLACE: Final = re.compile(r"projects/[^/]+/locations/[^/]+")
+
+
+def answer(cloud: Cloud, service: Service, method: Rpc, message: Message, token: str, entry: Entry) -> Message:
+    """Answer one RPC and tell the ledger's entry what it was.
+
+    Raises:
+        ApiError: What is answered instead.
+    """
+    entry.service, entry.action = service.host, method.name
+    entry.mutating = not _READS.match(method.name)
+    with cloud.context.lock:
+        caller = authenticate(cloud, token)
+        entry.caller = caller.email
+        path = _path(cloud, service, method, message)
+        entry.resource = path or "*"
+        call = Call(cloud, service, method, message, path, caller)
+        handler = _handler(call)
+        admit(call, _action(call))
+        _check(call)
+        return handler(call)
+
+
+def _path(cloud: Cloud, service: Service, method: Rpc, message: Message) -> str:
+    """What a request is about, its names in the service's own form."""
+    names = {name for rule in method.rules for name in rule.fields} | {"name", "parent", "resource"}
+    for name in names:
+        text = value_at(message, name)
+        if isinstance(text, str) and text.startswith("projects/"):
+            canonical = cloud.project.canonical(text, numbered=service.numbered)
+            if canonical != text:
+                set_at(message, name, canonical)
+    for rule in method.rules:
+        if (path := rule.expand(lambda name: str(value_at(message, name)))) is not None:
+            return path
+    if method.rules:
+        name = method.rules[0].fields[-1] if method.rules[0].fields else "name"
+        text = value_at(message, name)
+        problem = f"The field {name} of {method.name} is {text!r}; it has the form {method.rules[0].template}."
+        raise invalid(problem, {name: "required" if not text else "malformed"})
+    return str(value_at(message, "name") or value_at(message, "parent") or value_at(message, "resource"))
+
+
+def _handler(call: Call) -> Callable[[Call], Message]:
+    """Return what answers a call.
+
+    Raises:
+        ApiError: Nothing does.
+    """
+    service, method = call.service, call.method
+    if own := service.hook("rpc", method.name):
+        return lambda call: _told(call, own(call))
+    if mixed := mixins.handler(method.path):
+        return mixed
+    standard = service.standards.get(method.path)
+    if standard is not None and standard.kind in service.keeps and method.name not in service.refuses:
+        return lambda call: _told(call, generic.HANDLERS[standard.verb](call, standard))
+    raise unsupported(f"{service.host} {method.name}")
+
+
+def _action(call: Call) -> str:
+    """The last word of a permission."""
+    standard = call.service.standards.get(call.method.path)
+    if standard is not None:
+        return standard.verb
+    if found := _OPERATION.fullmatch(call.method.name):
+        return "get" if found[1] == "Wait" else str(found[1]).lower()
+    actions = [rule.action for rule in call.method.rules if rule.action]
+    return str(actions[0] if actions else call.method.name[0].lower() + call.method.name[1:])
+
+
+def _check(call: Call) -> None:
+    missing = list(require(call.message, call.service.behaviours))
+    if missing:
+        text = f"The request {call.method.name} lacks {', '.join(missing)}."
+        raise invalid(text, dict.fromkeys(missing, "required"))
+
+
+def _told(call: Call, found: Any) -> Message:
+    """Turn what a handler returned into the RPC's answer: itself, or the operation that ends with it."""
+    resource, work = found if isinstance(found, tuple) else (found, None)
+    method = call.method
+    if isinstance(resource, method.response):
+        return resource
+    if is_operation(method.response):
+        return operation_of(call, resource, work)
+    if resource is None:
+        empty: Message = method.response()
+        return empty
+    raise ApiError(
+        "INTERNAL", f"{method.name} gave a {type(resource).__name__} instead of a {method.response.__name__}"
+    )
+
+
+def operation_of(call: Call, resource: Message | None, work: Work | None) -> operations_pb2.Operation:
+    """Start the operation of a long-running call, in the place of its resource."""
+    place = _PLACE.match(getattr(resource, "name", "") or call.path)
+    return call.cloud.operations.start(call, resource, work, place[0] if place else "")
+
+
+def timed(entry: Entry, status: int, error: str | None) -> Entry:
+    """Complete a ledger's entry."""
+    entry.status, entry.error = status, error
+    entry.mutating = entry.mutating and status < 400
+    return entry
+
+
+def now() -> float:
+    """The clock by which calls are timed."""
+    return time.perf_counter()

@@ -1,0 +1,26 @@
+"""The services, one module each. A module is loaded when its host is first called.
+
+A new service is one line in `MODULES` and, when it has gRPC clients, one a proto package in `PACKAGES`.
+"""
+
+from typing import Final
+
+#: The module of a host.
+MODULES: Final = {
+    "cloudresourcemanager.googleapis.com": "resource_manager",
+    "iam.googleapis.com": "iam",
+    "iamcredentials.googleapis.com": "iam_credentials",
+    "oauth2.googleapis.com": "oauth",
+    "secretmanager.googleapis.com": "secret_manager",
+    "serviceusage.googleapis.com": "service_usage",
+    "storage.googleapis.com": "storage",
+}
+
+#: The host of a proto package.
+PACKAGES: Final = {
+    "google.api.serviceusage.v1": "serviceusage.googleapis.com",
+    "google.cloud.resourcemanager.v3": "cloudresourcemanager.googleapis.com",
+    "google.cloud.secretmanager.v1": "secretmanager.googleapis.com",
+    "google.iam.admin.v1": "iam.googleapis.com",
+    "google.iam.credentials.v1": "iamcredentials.googleapis.com",
+}
