@@ -9,7 +9,7 @@ run: .venv/.run ## run the runbook deploy-aws on the sandbox
 	$(BIN)/ragonotebooks run deploy-aws
 
 test: .venv/.test lint ## pass every test, nbval on every notebook included
-	$(BIN)/pytest -n 4 --dist loadgroup --no-loadscope-reorder
+	$(BIN)/pytest -n 4 --dist loadfile --no-loadscope-reorder
 
 lab: .venv/.lab ## open JupyterLab on the notebooks
 	$(BIN)/jupyter lab --notebook-dir=.
@@ -25,7 +25,7 @@ notebooks: .venv/.test ## execute every notebook and save it with its outputs
 	$(BIN)/python -m tests.notebooks.save
 
 bench: .venv/.test ## measure what matters, as ratios and medians
-	$(BIN)/python tests/bench/bench.py
+	$(BIN)/python -m tests.bench.bench
 
 clean: ## remove what was set up here, and the sandbox of the same name as always
 	-$(BIN)/ragonotebooks sandbox down

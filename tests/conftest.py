@@ -1,4 +1,4 @@
-"""How the tests are spread over processes: a file's tests stay together, and those that take longest start first."""
+"""Which tests start first where several processes share them, each file's together: those that take longest."""
 
 import pytest
 
@@ -11,13 +11,8 @@ LONGEST_FIRST = (
 )
 
 
-@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Make each file a group of pytest-xdist, and put the longest first; without it nothing changes."""
-    if not hasattr(config, "workerinput"):
-        return
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
-    last = len(LONGEST_FIRST)
-    rank = {name: place for place, name in enumerate(LONGEST_FIRST)}
-    items.sort(key=lambda item: rank.get(item.nodeid.partition("::")[0], last))
+    """Put the files that take longest first where several processes share the tests; one process keeps the order."""
+    if hasattr(config, "workerinput"):
+        rank = {name: place for place, name in enumerate(LONGEST_FIRST)}
+        items.sort(key=lambda item: rank.get(item.nodeid.partition("::")[0], len(rank)))
