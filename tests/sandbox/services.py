@@ -1,5 +1,7 @@
 """Services of the small deployment of `tasks`: an HTTP server that says its name, and what the API says of it."""
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -178,3 +180,28 @@ def admit(deployment: Deployment, group: str, port: int, source: dict[str, Any])
     """Let a security group admit a source at a TCP port."""
     rule = {"IpProtocol": "tcp", "FromPort": port, "ToPort": port, **source}
     deployment.client("ec2").authorize_security_group_ingress(GroupId=group, IpPermissions=[rule])
+
+
+#: Makes a fleet by its name.
+Make = Callable[[str], Fleet]
+
+
+@contextmanager
+def fleets(cluster: Deployment) -> Iterator[Make]:
+    """Makes fleets by their names, and deletes them afterwards."""
+    made: list[Fleet] = []
+
+    def make(name: str) -> Fleet:
+        made.append(Fleet(cluster, name))
+        return made[-1]
+
+    yield make
+    found = cluster.client("ecs").list_services(cluster=cluster.name)["serviceArns"]
+    for one in made:
+        if any(arn.endswith(f"/{one.name}") for arn in found):
+            one.delete()
+
+
+def shim(task: dict[str, Any]) -> int:
+    """The process that heads a task."""
+    return int(task["containers"][0]["runtimeId"].rpartition("-")[2])

@@ -8,9 +8,11 @@ from typing import Any
 import requests
 
 from ragonotebooks.images import Image, Registry, append, layer_of_files
-from tests.sandbox.conftest import Sandbox
+from ragonotebooks.sandbox.watcher import descendants
+from tests.sandbox.conftest import Sandbox, eventually
 
 PULL = ["ecr:GetAuthorizationToken", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"]
+SLEEP = "import time; print('up', flush=True); time.sleep(600)"
 LOG = ["logs:CreateLogStream", "logs:PutLogEvents"]
 _TRUST = {"Effect": "Allow", "Principal": {"Service": "ecs-tasks.amazonaws.com"}, "Action": "sts:AssumeRole"}
 
@@ -106,6 +108,17 @@ def deploy(sandbox: Sandbox, name: str) -> Deployment:
     repository = sandbox.client("ecr").create_repository(repositoryName=name)["repository"]["repositoryUri"]
     digest = push(sandbox, name, {"job.py": b"print('the job of the image')\n"}, "1")
     return Deployment(sandbox, name, f"{repository}:1", digest, vpc, subnet, role)
+
+
+def running(fargate: Deployment, arn: str) -> dict[str, Any]:
+    eventually(lambda: fargate.task(arn)["lastStatus"] == "RUNNING" and fargate.log(arn))
+    return fargate.task(arn)
+
+
+def programs(fargate: Deployment, arn: str) -> list[int]:
+    """The processes of a task below its shim; the runtime's id ends with the shim's."""
+    shim = int(fargate.task(arn)["containers"][0]["runtimeId"].rpartition("-")[2])
+    return descendants(shim)
 
 
 def make_network(sandbox: Sandbox) -> tuple[str, str]:

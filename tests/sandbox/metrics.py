@@ -1,0 +1,30 @@
+"""What tests of metrics share: one metric, its values, a query for them."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from ragonotebooks.sandbox.aws.series import Metric, Sample, Series
+
+START = 1_795_500_000  # the start of a minute
+METRIC = Metric("Ragonometrics", "latency", frozenset({("route", "/ask")}))
+DESCRIBED = {
+    "Namespace": METRIC.namespace,
+    "MetricName": METRIC.name,
+    "Dimensions": [{"Name": "route", "Value": "/ask"}],
+}
+
+
+def series_of(*values: tuple[float, float], resolution: int = 1) -> dict[Metric, Series]:
+    """One metric with values at seconds after START."""
+    series = Series()
+    for at, value in values:
+        series.add(Sample.of(START + at, value, resolution=resolution))
+    return {METRIC: series}
+
+
+def query(name: str, stat: str = "Sum", **more: Any) -> dict[str, Any]:
+    return {"Id": name, "MetricStat": {"Metric": DESCRIBED, "Period": 10, "Stat": stat}, **more}
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
