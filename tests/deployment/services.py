@@ -2,6 +2,7 @@
 
 import json
 import re
+import secrets
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -13,7 +14,7 @@ import psutil
 import requests
 
 from ragonotebooks.sandbox import client, status
-from tests.notebooks.test_lessons import Desk
+from tests.notebooks.test_lessons import Desk, Done
 from tests.sandbox.conftest import eventually
 
 DEPLOYMENT = "ragonometrics"
@@ -43,6 +44,11 @@ class Services:
         assert link, shown
         stored = desk.aws("secretsmanager").get_secret_value(SecretId=f"{DEPLOYMENT}/api")["SecretString"]
         return cls(desk, f"http://{link[1]}", json.loads(stored)["key"])
+
+    def run(self, what: str, parameter: str = "") -> Done:
+        """Run a lesson or a runbook."""
+        options = ["-p", parameter] if parameter else []
+        return self.desk.ragonotebooks("run", what, *options, "--out", str(self.desk.folder / secrets.token_hex(4)))
 
     def ask(self, path: str, method: str = "GET", **parameters: Any) -> requests.Response:
         """Ask the API."""

@@ -1,54 +1,31 @@
-"""The deployed services in a person's browser, and when parts of them are killed.
+"""The deployed services in a person's browser, when parts of them are killed, and when what they need is not as it should be.
 
 All tests share one deployment. The environment variable RAGONOTEBOOKS_TEST_DEPLOYMENT names a sandbox that holds one
 already; without it, one is made, which takes a minute or two.
 """
 
-import os
 import re
-import secrets
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-import yaml
 from playwright.sync_api import Page, expect
 
-from ragonotebooks.catalog import notebook, runbook
-from ragonotebooks.sandbox import client
 from tests.browser.chromium import MINUTE, needs_chromium, new_page
 from tests.deployment.services import AT_ONCE, DEPLOYMENT, SECONDS, Services
-from tests.notebooks.test_lessons import Desk
+from tests.notebooks.test_lessons import Desk, operators
 from tests.sandbox.conftest import eventually
 
-GIVEN = "RAGONOTEBOOKS_TEST_DEPLOYMENT"
-LAST = "aws/08-services"
 QUESTION = "What happens when a bank's depositors all want their money at once?"
 CITED = "Bank Runs, Deposit Insurance, and Liquidity"
 
 
 @pytest.fixture(scope="module")
-def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Services]:
-    folder = tmp_path_factory.mktemp("desk")
-    if given := os.environ.get(GIVEN):
-        yield Services.of(Desk(given, folder))
-        return
-    desk = Desk(f"services-{secrets.token_hex(4)}", folder)
-    try:
-        (folder / "services.yaml").write_text(yaml.safe_dump(up_to_the_services()), encoding="utf-8")
-        deployed = desk.ragonotebooks("run", str(folder / "services.yaml"), "--out", str(folder / "deployed"))
-        assert deployed.code == 0, deployed.output
-        yield Services.of(desk)
-    finally:
-        client.down(desk.sandbox)
-
-
-def up_to_the_services() -> dict[str, object]:
-    """The runbook of everything, without what comes behind the services."""
-    keys = [notebook.key_of(lesson.path) for lesson in runbook.load("deploy-services-aws").notebooks]
-    return {"title": "Services", "cloud": "aws", "purpose": "Test.", "notebooks": keys[: keys.index(LAST) + 1]}
+def services(deployment: str, tmp_path_factory: pytest.TempPathFactory) -> Services:
+    return Services.of(Desk(deployment, tmp_path_factory.mktemp("desk")))
 
 
 @pytest.fixture
@@ -132,3 +109,75 @@ def test_a_killed_database_comes_back_with_its_data(services: Services) -> None:
     assert {answer.json()["detail"] for answer in refused} <= {
         "The database cannot be reached or is too slow: try again later."
     }
+
+
+@pytest.mark.parametrize(
+    ("what", "parameter", "sentence"),
+    [
+        ("runbooks/aws/checklist", "hours=0", "hours is 0, but must be 1 to 720"),
+        ("teardown-aws", "snapshot=a--b", "snapshot 'a--b' cannot name a snapshot"),
+        ("aws/10-audit", "patience=0", "patience is 0, but must be 1 to 3600 seconds"),
+    ],
+)
+def test_a_parameter_out_of_range_fails_before_anything_changes(
+    services: Services, what: str, parameter: str, sentence: str
+) -> None:
+    done = services.run(what, parameter)
+    assert done.code == 1
+    assert sentence in done.output
+    assert operators(done) == []
+
+
+def test_a_task_that_fails_says_why_in_the_check_that_fails(services: Services) -> None:
+    done = services.run("aws/06-index-job", "question=")
+    assert done.code == 1
+    assert "the search ended well: it is (2, 'Essential container in task exited', " in done.output
+    assert "a question" in done.output.partition("the search ended well: it is ")[2].partition(", it should be ")[0]
+
+
+@contextmanager
+def queue_out_of_reach(services: Services) -> Iterator[None]:
+    """Nobody is let in, and whoever was in is out."""
+    ec2 = services.desk.aws("ec2")
+    named = [{"Name": "group-name", "Values": [f"{DEPLOYMENT}-queue"]}]
+    [group] = ec2.describe_security_groups(Filters=named)["SecurityGroups"]
+    ec2.revoke_security_group_ingress(GroupId=group["GroupId"], IpPermissions=group["IpPermissions"])
+    services.kill(*services.running("elasticache", f"{DEPLOYMENT}-queue"))
+    yield
+    ec2.authorize_security_group_ingress(GroupId=group["GroupId"], IpPermissions=group["IpPermissions"])
+    eventually(lambda: services.ask("/jobs").ok, SECONDS)
+
+
+def test_a_queue_that_is_down_is_the_cause_that_a_runbook_tells(services: Services) -> None:
+    with queue_out_of_reach(services):
+        done = services.run("scale-workers", "workers=2")
+    assert done.code == 1
+    assert "the API does not tell about the queue (503): " in done.output
+    assert "The queue cannot be reached: try again later." in done.output
+    assert operators(done) == []
+
+
+def test_a_secret_that_is_missing_is_why_a_worker_does_not_start(services: Services) -> None:
+    secretsmanager, ecs = services.desk.aws("secretsmanager"), services.desk.aws("ecs")
+    secretsmanager.delete_secret(SecretId=f"{DEPLOYMENT}/queue")
+    done = services.run("scale-workers", "workers=2")
+    secretsmanager.restore_secret(SecretId=f"{DEPLOYMENT}/queue")
+    ecs.update_service(cluster=DEPLOYMENT, service="worker", desiredCount=1)
+    assert done.code == 1
+    assert "1 of 2 workers run, its task stopped: ResourceInitializationError" in done.output
+    assert f"{DEPLOYMENT}/queue" in done.output
+
+
+def test_a_malformed_secret_is_why_a_service_does_not_start_and_mended_it_starts(services: Services) -> None:
+    secretsmanager, ecs = services.desk.aws("secretsmanager"), services.desk.aws("ecs")
+    good = secretsmanager.get_secret_value(SecretId=f"{DEPLOYMENT}/queue")["SecretString"]
+    ecs.delete_service(cluster=DEPLOYMENT, service="worker", force=True)
+    ecs.get_waiter("services_inactive").wait(cluster=DEPLOYMENT, services=["worker"])
+    secretsmanager.put_secret_value(SecretId=f"{DEPLOYMENT}/queue", SecretString="swordfish")
+    broken = services.run("aws/08-services")
+    secretsmanager.put_secret_value(SecretId=f"{DEPLOYMENT}/queue", SecretString=good)
+    mended = services.run("aws/08-services")
+    assert broken.code == 1
+    assert "the worker does not start, its last task stopped: ResourceInitializationError" in broken.output
+    assert "swordfish" not in broken.output
+    assert mended.code == 0, mended.output

@@ -1,13 +1,11 @@
 """The deployment's checklist: passes where all is well, and names each break under the line that it breaks.
 
-One deployment is broken and mended again and again. The environment variable RAGONOTEBOOKS_TEST_DEPLOYMENT names a sandbox
-that holds one already; without it, one is made, which takes minutes.
+One deployment is broken and mended again and again.
 """
 
 import json
 import os
 import re
-import secrets
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -24,7 +22,6 @@ from ragonotebooks.sandbox import client
 from tests.sandbox.conftest import Sandbox
 
 NAME = "ragonometrics"
-GIVEN = "RAGONOTEBOOKS_TEST_DEPLOYMENT"
 CHECKLIST = project.runbooks() / "deployment-checklist-aws.yaml"
 
 NETWORK = "Postgres and Redis are on private networking"
@@ -72,19 +69,8 @@ def ragonotebooks(*words: str) -> tuple[int, str]:
 
 
 @pytest.fixture(scope="module")
-def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
-    if given := os.environ.get(GIVEN):
-        yield Deployment(given)
-        return
-    name = f"checklist-{secrets.token_hex(4)}"
-    try:
-        code, output = ragonotebooks(
-            "run", CHECKLIST.stem, "--name", name, "--out", str(tmp_path_factory.mktemp("made") / "run")
-        )
-        assert code == 0, output
-        yield Deployment(name)
-    finally:
-        client.down(name)
+def here(deployment: str) -> Deployment:
+    return Deployment(deployment)
 
 
 @contextmanager
@@ -199,19 +185,19 @@ BREAKS = [
 
 @pytest.mark.parametrize(("broken", "line", "notebook", "said"), BREAKS)
 def test_a_break_is_found_and_named_under_its_line(
-    deployment: Deployment, tmp_path: Path, broken: Any, line: str, notebook: str, said: str
+    here: Deployment, tmp_path: Path, broken: Any, line: str, notebook: str, said: str
 ) -> None:
-    with broken(deployment):
-        code, output = deployment.verify(tmp_path, line, notebook)
+    with broken(here):
+        code, output = here.verify(tmp_path, line, notebook)
     assert code == 1, output
     verdict = output.split("report  ")[1]
     assert re.search(rf"^✗ fail +{re.escape(line)}$", verdict, re.MULTILINE), output
     assert re.search(said, verdict), output
 
 
-def test_a_healthy_deployment_passes_every_line(deployment: Deployment, tmp_path: Path) -> None:
+def test_a_healthy_deployment_passes_every_line(here: Deployment, tmp_path: Path) -> None:
     code, output = ragonotebooks(
-        "verify", "deployment-checklist-aws", "--name", deployment.sandbox, "--out", str(tmp_path / "run")
+        "verify", "deployment-checklist-aws", "--name", here.sandbox, "--out", str(tmp_path / "run")
     )
     assert code == 0, output
     lines = yaml.safe_load(CHECKLIST.read_text(encoding="utf-8"))["checklist"]

@@ -10,7 +10,6 @@ import re
 import secrets
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -114,13 +113,9 @@ def claims(shown: str) -> set[str]:
 
 
 @pytest.fixture(scope="module")
-def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
+def desk(deployment: str, tmp_path_factory: pytest.TempPathFactory) -> Desk:
     """A deployment whose services run."""
-    desk = Desk(f"day-two-{secrets.token_hex(4)}", tmp_path_factory.mktemp("desk"))
-    deployed = desk.run("deploy-services-aws")
-    assert deployed.code == 0, deployed.output
-    yield desk
-    client.down(desk.sandbox)
+    return Desk(deployment, tmp_path_factory.mktemp("desk"))
 
 
 @pytest.fixture(scope="module")
