@@ -12,13 +12,13 @@ from ragonotebooks.sandbox.gcp import generic, mixins
 from ragonotebooks.sandbox.gcp.access import admit, authenticate
 from ragonotebooks.sandbox.gcp.apis import Rpc, is_operation
 from ragonotebooks.sandbox.gcp.cloud import Cloud
-from ragonotebooks.sandbox.gcp.errors import ApiError, invalid, unsupported
+from ragonotebooks.sandbox.gcp.errors import invalid, unsupported
 from ragonotebooks.sandbox.gcp.fields import require, set_at, value_at
 from ragonotebooks.sandbox.gcp.service import Call, Service, Work
 from ragonotebooks.sandbox.ledger import Call as Entry
 
 _READS: Final = re.compile(
-    r"(Get|List|Test|Search|Query|Lookup|Access|Fetch|Batch[Gg]et|Check|Generate|Sign|Tail|Read|Wait|Aggregate|Export)"
+    r"(?i)(Get|List|Test|Search|Query|Lookup|Access|Fetch|Batch[Gg]et|Check|Generate|Sign|Tail|Read|Wait|Aggregate|Export)"
 )
 _OPERATION: Final = re.compile(r"(Get|List|Delete|Cancel|Wait)Operations?")
 _PLACE: Final = re.compile(r"projects/[^/]+/locations/[^/]+")
@@ -31,7 +31,7 @@ def answer(cloud: Cloud, service: Service, method: Rpc, message: Message, token:
         ApiError: What is answered instead.
     """
     entry.service, entry.action = service.host, method.name
-    entry.mutating = not _READS.match(method.name)
+    entry.mutating = not is_reading(method.name)
     with cloud.context.lock:
         caller = authenticate(cloud, token)
         entry.caller = caller.email
@@ -110,15 +110,18 @@ def _told(call: Call, found: Any) -> Message:
     if resource is None:
         empty: Message = method.response()
         return empty
-    raise ApiError(
-        "INTERNAL", f"{method.name} gave a {type(resource).__name__} instead of a {method.response.__name__}"
-    )
+    raise TypeError(f"{method.name} gave a {type(resource).__name__} instead of a {method.response.__name__}")
 
 
 def operation_of(call: Call, resource: Message | None, work: Work | None) -> operations_pb2.Operation:
     """Start the operation of a long-running call, in the place of its resource."""
     place = _PLACE.match(getattr(resource, "name", "") or call.path)
     return call.cloud.operations.start(call, resource, work, place[0] if place else "")
+
+
+def is_reading(name: str) -> bool:
+    """Whether a method, by its name, changes nothing."""
+    return _READS.match(name) is not None
 
 
 def timed(entry: Entry, status: int, error: str | None) -> Entry:

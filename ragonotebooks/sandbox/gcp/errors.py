@@ -3,6 +3,8 @@
 Source of codes and their HTTP statuses: google.rpc.Code, AIP-193.
 """
 
+import sys
+import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -29,6 +31,18 @@ _HTTP: Final = {
 }
 
 
+# Source: Cloud Storage, "HTTP status and error codes for JSON"; Compute Engine, "Handling API errors".
+_OLD_REASONS: Final = {
+    "INVALID_ARGUMENT": "invalid",
+    "NOT_FOUND": "notFound",
+    "ALREADY_EXISTS": "conflict",
+    "PERMISSION_DENIED": "forbidden",
+    "UNAUTHENTICATED": "required",
+    "FAILED_PRECONDITION": "resourceInUseByAnotherResource",
+    "UNIMPLEMENTED": "notImplemented",
+}
+
+
 @dataclass
 class ApiError(Exception):
     """A request that is answered with an error.
@@ -40,6 +54,7 @@ class ApiError(Exception):
         domain: The domain of that reason.
         metadata: What the ErrorInfo tells besides.
         violations: What is wrong with fields of the request, by the field's path.
+        status_code: The HTTP status, where it is not the code's usual one.
     """
 
     code: str
@@ -48,11 +63,12 @@ class ApiError(Exception):
     domain: str = "googleapis.com"
     metadata: Mapping[str, str] = field(default_factory=dict)
     violations: Mapping[str, str] = field(default_factory=dict)
+    status_code: int = 0
 
     @property
     def http(self) -> int:
         """The HTTP status."""
-        return _HTTP[self.code]
+        return self.status_code or _HTTP[self.code]
 
     def status(self) -> status_pb2.Status:
         """What gRPC tells, and a failed operation holds."""
@@ -74,6 +90,15 @@ class ApiError(Exception):
         if details := [json_format.MessageToDict(detail) for detail in self.status().details]:
             error["details"] = details
         return {"error": error}
+
+    def with_list(self) -> dict[str, Any]:
+        """The JSON of older APIs, which hold a list of errors with reasons of their own."""
+        body = self.body()
+        if not self.reason.isupper():  # a reason of their own is in the list alone
+            body["error"].pop("details", None)
+        reason = self.reason or _OLD_REASONS.get(self.code, "backendError")
+        body["error"]["errors"] = [{"message": self.message, "domain": "global", "reason": reason}]
+        return body
 
 
 def not_found(name: str) -> ApiError:
@@ -99,6 +124,12 @@ def unmet(message: str) -> ApiError:
 def changed_meanwhile(name: str) -> ApiError:
     """The etag that the caller holds is not the resource's."""
     return ApiError("ABORTED", f"{name} has changed since it was read: the etag does not match. Read it again.")
+
+
+def fault(what: str, error: Exception) -> ApiError:
+    """The sandbox itself failed. Clients repeat what fails with INTERNAL or a 5xx, and with it what the call did: not with this."""
+    traceback.print_exc(file=sys.stderr)
+    return ApiError("UNKNOWN", f"{what} failed inside of the sandbox: {error!r}", status_code=400)
 
 
 def unsupported(method: str, why: str = "is not supported by the sandbox") -> ApiError:

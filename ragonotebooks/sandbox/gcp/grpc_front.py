@@ -1,7 +1,5 @@
 """The gRPC front: any method of any service, by the types that the client packages ship."""
 
-import sys
-import traceback
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -14,7 +12,7 @@ from grpc_status import rpc_status
 from ragonotebooks.sandbox.gcp import engine, mixins
 from ragonotebooks.sandbox.gcp.apis import Rpc
 from ragonotebooks.sandbox.gcp.cloud import Cloud
-from ragonotebooks.sandbox.gcp.errors import ApiError, unsupported
+from ragonotebooks.sandbox.gcp.errors import ApiError, fault, unsupported
 from ragonotebooks.sandbox.gcp.service import Service
 from ragonotebooks.sandbox.ledger import Call as Entry
 
@@ -74,8 +72,7 @@ class _Methods(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpc is not typ
             except ApiError as error:
                 problem = error
             except Exception as error:
-                traceback.print_exc(file=sys.stderr)
-                problem = ApiError("INTERNAL", f"{rpc.path} failed inside of the sandbox: {error}")
+                problem = fault(rpc.path, error)
             finally:
                 status, code = (problem.http, problem.code) if problem else (200, None)
                 cloud.context.ledger.write(engine.timed(entry, status, code), started)

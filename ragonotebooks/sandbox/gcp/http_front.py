@@ -2,8 +2,6 @@
 
 import json
 import re
-import sys
-import traceback
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -11,7 +9,7 @@ from urllib.parse import parse_qsl, unquote
 
 from ragonotebooks.sandbox.gcp import engine
 from ragonotebooks.sandbox.gcp.cloud import Cloud
-from ragonotebooks.sandbox.gcp.errors import ApiError
+from ragonotebooks.sandbox.gcp.errors import ApiError, fault
 from ragonotebooks.sandbox.ledger import Call as Entry
 
 _HOST: Final = re.compile(
@@ -97,7 +95,7 @@ def front(cloud: Cloud) -> Callable[[dict[str, Any], Callable[..., Any]], Iterab
 
     def answer(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         request = _read(environ)
-        response = _answer(cloud, request)
+        response = answer_request(cloud, request)
         headers = {"Content-Length": str(len(response.body)), "Vary": "Origin", **response.headers}
         start_response(f"{response.status} {_REASONS.get(response.status, 'Refused')}", list(headers.items()))
         return [b"" if request.method == "HEAD" else response.body]
@@ -128,19 +126,21 @@ def _read(environ: dict[str, Any]) -> Request:
     )
 
 
-def _answer(cloud: Cloud, request: Request) -> Response:
+def answer_request(cloud: Cloud, request: Request) -> Response:
+    """Answer one request, whatever comes of it, and write it down."""
     started, entry = engine.now(), Entry()
     refusal: ApiError | None = None
+    told: Callable[[ApiError], Any] = ApiError.body
     try:
-        response = cloud.service(host_of(request.host)).http(request, entry)
+        service = cloud.service(host_of(request.host))
+        told = service.error_body
+        response = service.http(request, entry)
     except ApiError as error:
         refusal = error
     except Exception as error:
-        traceback.print_exc(file=sys.stderr)
-        what = f"{request.method} {request.host}{request.path}"
-        refusal = ApiError("INTERNAL", f"{what} failed inside of the sandbox: {error}")
+        refusal = fault(f"{request.method} {request.host}{request.path}", error)
     if refusal is not None:
-        response = json_response(refusal.body(), refusal.http)
+        response = json_response(told(refusal), refusal.http)
     if entry.service:
         code = refusal.code if refusal else None
         cloud.context.ledger.write(engine.timed(entry, response.status, code), started)

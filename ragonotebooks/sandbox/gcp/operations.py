@@ -1,7 +1,5 @@
 """Long-running operations (AIP-151): started, waited for, failed or done."""
 
-import sys
-import traceback
 import uuid
 
 from google.longrunning import operations_pb2
@@ -9,7 +7,7 @@ from google.protobuf import empty_pb2
 from google.protobuf.message import Message
 
 from ragonotebooks.sandbox.context import Context
-from ragonotebooks.sandbox.gcp.errors import ApiError, not_found
+from ragonotebooks.sandbox.gcp.errors import ApiError, fault, not_found
 from ragonotebooks.sandbox.gcp.fields import copy_of, find_field, has_field
 from ragonotebooks.sandbox.gcp.service import Call, Work
 
@@ -86,8 +84,7 @@ class Operations:
         except ApiError as error:
             problem = error
         except Exception as error:
-            traceback.print_exc(file=sys.stderr)
-            problem = ApiError("INTERNAL", f"{call.method.name} failed inside of the sandbox: {error}")
+            problem = fault(f"{call.method.name}", error)
         with self._context.lock:
             self._finish(operation, call, resource, problem)
             self._context.changed.notify_all()

@@ -21,6 +21,7 @@ _MEMBER_KINDS = (
     "projectEditor:",
     "projectViewer:",
 )
+_BASIC = {"roles/owner": "projectOwner", "roles/editor": "projectEditor", "roles/viewer": "projectViewer"}
 _LATEST_VERSION = 3
 
 
@@ -70,12 +71,21 @@ class Policies:
 
     def allows(self, caller: Caller | None, permission: str, host: str, name: str) -> bool:
         """Whether a policy on a resource or on anything above it gives a caller a permission; None is an anonymous caller."""
-        members = _EVERYBODY | {"allAuthenticatedUsers", caller.member} if caller else _EVERYBODY
+        members = (
+            _EVERYBODY | {"allAuthenticatedUsers", caller.member, *self._conveniences(caller)} if caller else _EVERYBODY
+        )
         for policy in self._above(host, name):
             for binding in policy.bindings:
                 if not members.isdisjoint(binding.members) and self._permits(binding.role, permission):
                     return True
         return False
+
+    def _conveniences(self, caller: Caller) -> Iterator[str]:
+        """`projectOwner:p` and the like: whoever has that basic role in the project."""
+        policy = self._policies.get((_PROJECTS, self._project))
+        for binding in policy.bindings if policy else ():
+            if binding.role in _BASIC and caller.member in binding.members:
+                yield f"{_BASIC[binding.role]}:{self._project.removeprefix('projects/')}"
 
     def _above(self, host: str, name: str) -> Iterator[policy_pb2.Policy]:
         parts = name.split("/")

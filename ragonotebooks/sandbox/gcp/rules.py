@@ -66,7 +66,10 @@ class Rule:
 def _pattern(template: str) -> re.Pattern[str]:
     text, at = "", 0
     for found in _VARIABLE.finditer(template):
-        text += re.escape(template[at : found.start()]) + f"({_segments(found[2] or '*').pattern})"
+        segments = _segments(found[2] or "*").pattern
+        if template[found.end() : found.end() + 1] == ":":
+            segments = segments.replace("[^/]", "[^/:]")
+        text += re.escape(template[at : found.start()]) + f"({segments})"
         at = found.end()
     return re.compile(text + re.escape(template[at:]))
 
@@ -74,5 +77,5 @@ def _pattern(template: str) -> re.Pattern[str]:
 @lru_cache(maxsize=4096)
 def _segments(template: str) -> re.Pattern[str]:
     """`projects/*` as a pattern; a single `*` is one segment, `**` any number."""
-    parts = {"*": "[^/:]+", "**": ".+"}
+    parts = {"*": "[^/]+", "**": ".+"}
     return re.compile("".join(parts.get(part, re.escape(part)) for part in re.split(r"(\*\*?)", template)))

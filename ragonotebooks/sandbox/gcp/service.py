@@ -213,6 +213,10 @@ class Service:
         message = transcoding.message_of(request, rpc, rule, bound)
         return transcoding.response_of(engine.answer(self.cloud, self, rpc, message, request.token, entry), request)
 
+    def error_body(self, error: ApiError) -> dict[str, Any]:
+        """The JSON of an error."""
+        return error.body()
+
     def permission(self, method: Method, path: str, action: str) -> str:
         """Return the permission that a method needs: `secretmanager.secrets.create`; empty for none.
 

@@ -1,0 +1,1 @@
+"""Cloud Storage: what is stored (`model`), how it comes in (`uploads`), how it is shown (`listing`, `media`), who signed a URL."""
