@@ -47,23 +47,33 @@ def close(writer: asyncio.StreamWriter) -> None:
 
 def no_delay(writer: asyncio.StreamWriter) -> None:
     """Send small pieces at once."""
-    connection = writer.get_extra_info("socket")
-    if connection is not None and connection.family != socket.AF_UNIX:
+    if connection := _tcp(writer):
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
 def quick_ack(writer: asyncio.StreamWriter) -> None:
     """Acknowledge at once: clients that leave Nagle's algorithm on behind a proxy wait 40 ms otherwise. Linux only."""
-    connection = writer.get_extra_info("socket")
-    if _QUICKACK is not None and connection is not None and connection.family != socket.AF_UNIX:
+    if connection := _tcp(writer):
+        _quick_ack(connection)
+
+
+def _tcp(writer: asyncio.StreamWriter) -> socket.socket | None:
+    connection: socket.socket | None = writer.get_extra_info("socket")
+    return connection if connection is not None and connection.family != socket.AF_UNIX else None
+
+
+def _quick_ack(connection: socket.socket) -> None:
+    if _QUICKACK is not None:
         with contextlib.suppress(OSError):
             connection.setsockopt(socket.IPPROTO_TCP, _QUICKACK, 1)
 
 
 async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, source: asyncio.StreamWriter) -> None:
+    connection = _tcp(source)
     try:
         while data := await reader.read(_CHUNK):
-            quick_ack(source)
+            if connection:
+                _quick_ack(connection)
             writer.write(data)
             await writer.drain()
         if writer.can_write_eof():

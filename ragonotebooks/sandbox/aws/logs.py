@@ -19,6 +19,8 @@ _LONGEST_LINE: Final = 256 * 1024 - 26
 _LARGEST_BATCH: Final = 512 * 1024
 _MOST_EVENTS: Final = 10_000
 _GATHER_SECONDS: Final = 0.05
+# between two batches of a program that goes on writing: a call for every few lines would cost more than all of its work
+_PAUSE_SECONDS: Final = 0.5
 _CHUNK: Final = 16 * 1024
 
 
@@ -39,18 +41,20 @@ class LogDelivery(threading.Thread):
 
     def run(self) -> None:
         """Deliver until the program and all that it started have closed their output."""
-        poll, due = select.poll(), 0.0
+        poll, due, sent = select.poll(), 0.0, 0.0
         poll.register(self._output, select.POLLIN | select.POLLHUP)
         while True:
             pause = max(0.0, due - time.monotonic()) * 1000 if self._waiting else None
             if poll.poll(pause):
                 chunk = os.read(self._output.fileno(), _CHUNK)
-                due = due if self._waiting else time.monotonic() + _GATHER_SECONDS
+                if not self._waiting:
+                    due = max(time.monotonic() + _GATHER_SECONDS, sent + _PAUSE_SECONDS)
                 if not chunk:
                     break
                 self._take(chunk)
             if self._waiting and (time.monotonic() >= due or self._size > _LARGEST_BATCH):
                 self._send()
+                sent = time.monotonic()
         self._add([self._rest])
         self._send()
         self._output.close()
