@@ -4,13 +4,11 @@ Machines are noisy: peers are measured in turn, A B A B, and nothing here is ass
 """
 
 import json
-import os
 import secrets
 import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,15 +21,16 @@ import psycopg
 from ragonotebooks.sandbox import client
 from ragonotebooks.sandbox.ledger import read_ledger
 from ragonotebooks.sandbox.state import folder_of
+from tests.bench.common import COMMAND, RUNS, aws, report, run, sandbox, seconds
+from tests.bench.services import services
+from tests.bench.vectors import vectors
 
-RUNS = 5
 CALLS = 200
-COMMAND = [sys.executable, "-m", "ragonotebooks"]
 
 
 def main(names: list[str]) -> None:
     """Measure everything, or what is named."""
-    for measure in (imports, start, calls, database, engine, deployment):
+    for measure in (imports, start, calls, database, engine, vectors, services, deployment):
         if not names or measure.__name__ in names:
             measure()
 
@@ -149,26 +148,6 @@ def first_query(rds: Any, identifier: str) -> None:
         connection.execute("SELECT 1")
 
 
-def aws(service: str, name: str) -> Any:
-    """A client of a sandbox, which is started when it does not run."""
-    state = client.up(name)
-    for variable in client.FOREIGN_VARIABLES:
-        os.environ.pop(variable, None)
-    os.environ |= client.environment(state)
-    return boto3.Session().client(service)
-
-
-@contextmanager
-def sandbox() -> Iterator[str]:
-    """A sandbox of its own."""
-    name = f"bench-{secrets.token_hex(3)}"
-    client.up(name)
-    try:
-        yield name
-    finally:
-        client.down(name)
-
-
 @contextmanager
 def bare_moto() -> Iterator[str]:
     """A moto_server as its users start it, on a free port."""
@@ -189,29 +168,10 @@ def bare_moto() -> Iterator[str]:
             process.kill()
 
 
-def run(*words: str) -> str:
-    """Run a program to its end and return what it printed."""
-    return subprocess.run(words, check=True, capture_output=True, text=True).stdout
-
-
-def seconds(work: Callable[..., object], *arguments: Any) -> float:
-    """How long one call takes."""
-    started = time.perf_counter()
-    work(*arguments)
-    return time.perf_counter() - started
-
-
 def repeated(work: Callable[[], object]) -> float:
     """How long many calls take."""
     work()
     return seconds(lambda: [work() for _ in range(CALLS)])
-
-
-def report(what: str, value: float, unit: str, at_most: float) -> None:
-    """Print one figure beside its limit."""
-    verdict = "" if value <= at_most else "   over"
-    sys.stdout.write(f"{what:<66} {value:8.2f} {unit:<2} (at most {at_most:g}){verdict}\n")
-    sys.stdout.flush()
 
 
 if __name__ == "__main__":
