@@ -12,6 +12,8 @@ from ragonotebooks.sandbox.gcp.apis import Rpc, is_repeated
 from ragonotebooks.sandbox.gcp.rules import Rule
 
 _PARAMETER: Final = re.compile(r"\{\+?(\w+)\}")
+# the pattern of a resource's name; those of Compute Engine describe one segment, letter by letter
+_NAME: Final = re.compile(r"\^([\w/.:-]|\[\^/\]\+|\.\*)+\$")
 
 
 @dataclass(frozen=True)
@@ -73,8 +75,9 @@ def _method(base: str, one: Mapping[str, Any]) -> DiscoveryMethod:
     parameters = one.get("parameters", {})
 
     def variable(found: re.Match[str]) -> str:
-        pattern = parameters[found[1]].get("pattern", "^[^/]+$").strip("^$")
-        return f"{{{found[1]}={pattern.replace('[^/]+', '*').replace('.*', '**')}}}"
+        pattern = parameters[found[1]].get("pattern", "")
+        name = pattern.strip("^$") if _NAME.fullmatch(pattern) else "[^/]+"
+        return f"{{{found[1]}={name.replace('[^/]+', '*').replace('.*', '**')}}}"
 
     template = base + _PARAMETER.sub(variable, one["path"])
     request = one.get("request", {}).get("$ref", "")

@@ -68,7 +68,7 @@ class _Methods(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpc is not typ
             problem: ApiError | None = None
             try:
                 service = known or cloud.service(cloud.operations.host(message.name))
-                return engine.answer(cloud, service, rpc, message, token, entry)
+                return service.answer(rpc, message, token, entry)
             except ApiError as error:
                 problem = error
             except Exception as error:

@@ -15,6 +15,8 @@ from ragonotebooks.sandbox.gcp.rules import Rule
 from ragonotebooks.sandbox.gcp.standard import Standard, standards
 
 if TYPE_CHECKING:
+    from google.protobuf.message import Message
+
     from ragonotebooks.sandbox.gcp.cloud import Cloud
     from ragonotebooks.sandbox.gcp.http_front import Request, Response
     from ragonotebooks.sandbox.gcp.identity import Caller
@@ -197,9 +199,15 @@ class Service:
         """Return grpc's handler of a streaming RPC, None for one that is refused."""
         return None
 
+    def answer(self, rpc: Rpc, message: Message, token: str, entry: Entry) -> Message:
+        """Answer a gRPC call, and tell the ledger's entry what it was."""
+        from ragonotebooks.sandbox.gcp import engine
+
+        return engine.answer(self.cloud, self, rpc, message, token, entry)
+
     def http(self, request: Request, entry: Entry) -> Response:
         """Answer a REST request, and tell the ledger's entry what it was."""
-        from ragonotebooks.sandbox.gcp import engine, transcoding
+        from ragonotebooks.sandbox.gcp import transcoding
 
         found = transcoding.find(self.rpcs.values(), request.method, request.path)
         if found is None:
@@ -211,7 +219,7 @@ class Service:
             )
         rpc, rule, bound = found
         message = transcoding.message_of(request, rpc, rule, bound)
-        return transcoding.response_of(engine.answer(self.cloud, self, rpc, message, request.token, entry), request)
+        return transcoding.response_of(self.answer(rpc, message, request.token, entry), request)
 
     def error_body(self, error: ApiError) -> dict[str, Any]:
         """The JSON of an error."""
