@@ -13,7 +13,8 @@ _SCOPES: Final = (
     "https://www.googleapis.com/auth/cloud-platform",
     "https://www.googleapis.com/auth/userinfo.email",
 )
-_PROJECTS: Final = "https://cloudresourcemanager.googleapis.com/v3/projects/"
+# every project has this API enabled, and its owners may ask it; Resource Manager has to be enabled first
+_PROJECTS: Final = "https://serviceusage.googleapis.com/v1/projects/{}/services/serviceusage.googleapis.com"
 _TOKENS: Final = "https://oauth2.googleapis.com/tokeninfo"
 
 
@@ -34,8 +35,8 @@ def who_am_i(target: str) -> tuple[str, str]:
         UsageError: No project was named, or its clients are not installed.
         RagonotebooksError: The credentials are not good, or the project is not theirs to see.
     """
-    named = os.environ.get(_NAMED)
-    if target == "cloud" and not named:
+    named = os.environ.get(_NAMED) if target == "cloud" else os.environ["GOOGLE_CLOUD_PROJECT"]
+    if not named or named.isdecimal():
         raise UsageError(f"target 'cloud' changes a real project: name the one you mean with {_NAMED}=<project id>")
     try:
         import google.auth
@@ -46,9 +47,9 @@ def who_am_i(target: str) -> tuple[str, str]:
             "Google's clients are not installed; install them with: pip install 'ragonotebooks[gcp]'"
         ) from None
     try:
-        credentials, project = google.auth.default(scopes=_SCOPES)
+        credentials, _ = google.auth.default(scopes=_SCOPES)
         session = AuthorizedSession(credentials)  # type: ignore[no-untyped-call]
-        answer = session.get(f"{_PROJECTS}{named or project}", timeout=30)
+        answer = session.get(_PROJECTS.format(named), timeout=30)
         caller = session.get(_TOKENS, params={"access_token": credentials.token}, timeout=30)
     except GoogleAuthError as error:
         raise RagonotebooksError(
@@ -56,5 +57,5 @@ def who_am_i(target: str) -> tuple[str, str]:
         ) from error
     if not answer.ok:
         reason = answer.json().get("error", {}).get("message", answer.reason)
-        raise RagonotebooksError(f"project {named or project} cannot be read: {reason}; nothing was changed")
-    return answer.json()["projectId"], caller.json().get("email", "")
+        raise RagonotebooksError(f"project {named} cannot be read: {reason}; nothing was changed")
+    return named, caller.json().get("email", "")

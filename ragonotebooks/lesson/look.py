@@ -2,10 +2,11 @@
 
 import re
 from collections.abc import Callable, Iterable, Mapping
+from http import HTTPStatus
 from typing import Any
 
-# AWS names absence in many ways (NoSuchBucket, DBInstanceNotFound, ResourceNotFoundException, 404), Google in one (NotFound).
-_ABSENT = re.compile(r"NotFound|NoSuch|^404$|NonExistent|does not exist", re.IGNORECASE)
+# AWS names absence in many ways (NoSuchBucket, DBInstanceNotFound, ResourceNotFoundException, 404), Google in one.
+_ABSENT = re.compile(r"NotFound|NoSuch|^404$|NonExistent|does not exist|^NOT_FOUND$", re.IGNORECASE)
 
 
 def first(items: Iterable[Mapping[str, Any]], **where: Any) -> Any:
@@ -31,6 +32,9 @@ def maybe(call: Callable[..., Any], **arguments: Any) -> Any:
 def refused(call: Callable[..., Any], **arguments: Any) -> str | None:
     """Return the error code with which the cloud refuses `call(**arguments)`, or None when it allows the call.
 
+    AWS gives a code, `AccessDenied`. Google gives a reason, `SERVICE_DISABLED`; where it gives none, this is the name of the
+    status: `FAILED_PRECONDITION` of a gRPC API, `FORBIDDEN` of an HTTP one.
+
     Raises:
         Exception: Whatever is not the cloud's own answer, such as a broken connection or a wrong argument.
     """
@@ -38,15 +42,30 @@ def refused(call: Callable[..., Any], **arguments: Any) -> str | None:
         call(**arguments)
     except Exception as error:
         if code := _code(error):
-            return code
+            return _reason(error) or code
         raise
     return None
 
 
 def _code(error: Exception) -> str:
-    """The cloud's error code: botocore keeps it in the response, google-api-core in the status."""
+    """The cloud's error code, empty for what is no answer of a cloud."""
     response = getattr(error, "response", None)
-    if isinstance(response, dict):
+    if isinstance(response, dict):  # botocore
         return str(response.get("Error", {}).get("Code", ""))
-    status = getattr(error, "grpc_status_code", None) or getattr(error, "code", None)
+    if answer := getattr(error, "resp", None):  # google-api-python-client
+        return HTTPStatus(answer.status).name
+    # google-api-core, and the registry client of this package
+    code = getattr(error, "code", None)
+    if isinstance(code, int) and code >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        return ""  # gRPC says UNAVAILABLE of a connection that broke
+    status = getattr(error, "grpc_status_code", None) or code
     return str(getattr(status, "name", status or ""))
+
+
+def _reason(error: Exception) -> str:
+    """What Google's ErrorInfo says, empty where there is none (AIP-193)."""
+    details = getattr(error, "error_details", None)  # google-api-python-client, whose `reason` is a sentence
+    if details is None:
+        return getattr(error, "reason", None) or ""
+    infos = [one for one in details if isinstance(one, dict) and one.get("@type", "").endswith("ErrorInfo")]
+    return str(infos[0]["reason"]) if infos else ""

@@ -6,6 +6,7 @@ from typing import Any
 
 import boto3
 import pytest
+from google.cloud import storage
 
 from ragonotebooks import connect
 from ragonotebooks.errors import RagonotebooksError, UsageError
@@ -33,7 +34,7 @@ def kernel(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """An environment that is as it was afterwards, with the sandbox to use named in it."""
     before = dict(os.environ)
     monkeypatch.setattr(module, "_before", None)
-    for variable in ("RAGONOTEBOOKS_RUN", "RAGONOTEBOOKS_ACCOUNT"):
+    for variable in ("RAGONOTEBOOKS_RUN", "RAGONOTEBOOKS_ACCOUNT", "RAGONOTEBOOKS_PROJECT"):
         os.environ.pop(variable, None)
     os.environ["RAGONOTEBOOKS_SANDBOX"] = sandbox.state.name
     yield
@@ -70,6 +71,27 @@ def test_the_lab_says_where_a_lesson_works(sandbox: Sandbox) -> None:
     assert lab.identity == f"arn:aws:iam::{ACCOUNT}:user/operator"
     assert (lab.root / "notebooks" / "aws").is_dir()
     assert lab.tags == [{"Key": "deployment", "Value": "papers"}, {"Key": "managed-by", "Value": "ragonotebooks"}]
+
+
+def test_the_lab_of_google_cloud_names_a_project_and_a_person(sandbox: Sandbox) -> None:
+    os.environ["RAGONOTEBOOKS_PROJECT"] = "a-real-one"
+    lab = connect("gcp", name="papers")
+    assert (lab.cloud, lab.region, lab.project) == ("gcp", "us-central1", sandbox.state.project)
+    assert lab.identity == "operator@ragonometrics.example"
+    assert lab.labels == {"deployment": "papers", "managed-by": "ragonotebooks"}
+    assert list(storage.Client().list_buckets()) == []
+
+
+@pytest.mark.usefixtures("travelling")
+def test_a_real_project_is_refused_unless_it_is_named_and_the_callers(abroad: Sandbox) -> None:
+    with pytest.raises(UsageError, match="RAGONOTEBOOKS_PROJECT=<project id>"):
+        connect("gcp", target="cloud")
+    os.environ["RAGONOTEBOOKS_PROJECT"] = "somebody-elses"
+    with pytest.raises(RagonotebooksError, match=r"project somebody-elses cannot be read: .*; nothing was changed"):
+        connect("gcp", target="cloud")
+    os.environ["RAGONOTEBOOKS_PROJECT"] = abroad.state.project
+    assert connect("gcp", target="cloud").project == abroad.state.project
+    assert changes(abroad) == []
 
 
 def test_plain_clients_work_on_the_sandbox_afterwards(sandbox: Sandbox) -> None:
