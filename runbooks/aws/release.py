@@ -161,7 +161,7 @@ def watch() -> str | None:
         # errors that are counted already set the alarm off when it is evaluated next
         calm = max(counted(now, now["MetricName"], began), default=0) <= now["Threshold"]
         if passed >= WATCH_SECONDS and answers >= ANSWERS and calm:
-            say(f"{answers:.0f} answers in {passed:.0f} seconds, and the alarm stays off")
+            say(f"{answers:.0f} answers in {passed:.0f} s, and the alarm stays off")
             return None
     say(f"fewer than {ANSWERS} answers in {PATIENCE} seconds: nobody knows whether it is good")
     return None
