@@ -4,15 +4,11 @@ An instance is `available` only when its server answers; a killed server comes b
 server with it. Other engines are refused by name.
 """
 
-import hashlib
 import json
 import secrets
 import shutil
-import socket
-import sys
-import threading
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +17,8 @@ from moto.rds.exceptions import RDSClientError
 from moto.rds.responses import RDSResponse
 
 from ragonotebooks.sandbox.aws import network, rds_versions
-from ragonotebooks.sandbox.callers import Address, CallerGone
+from ragonotebooks.sandbox.aws.managed import Controller, Real
+from ragonotebooks.sandbox.callers import Address
 from ragonotebooks.sandbox.context import Connection, Context, Place
 from ragonotebooks.sandbox.front import WSGIApp
 from ragonotebooks.sandbox.parts.postgres import Installation, Postgres
@@ -32,16 +29,7 @@ TRUST_STORE = r"truststore\.pki\.rds\.amazonaws\.com"
 _TRANSITIONAL = frozenset({"creating", "deleting", "starting", "stopping", "rebooting", "modifying", "backing-up"})
 
 
-@dataclass
-class _Real:
-    """What stands behind one instance."""
-
-    server: Postgres
-    relay: PostgresRelay
-    listener: socket.socket
-
-
-class Databases:
+class Databases(Controller[Installation, Postgres]):
     """The controller: makes what the RDS backends say real.
 
     Args:
@@ -49,24 +37,17 @@ class Databases:
     """
 
     def __init__(self, context: Context) -> None:
-        self._context = context
-        self._real: dict[str, _Real] = {}
+        super().__init__(context, install_postgres, _TRANSITIONAL)
         self._snapshots: dict[str, str] = {}
-        self._installation: Installation | None = None
-        self._installing = threading.Lock()
 
     def endpoint(self, instance: Any) -> tuple[str, int] | None:
         """The address and port at which an instance can be reached, None while it has no server."""
         real = self._real.get(instance.arn)
-        if real is None:
-            return None
-        address: tuple[str, int] = real.listener.getsockname()
-        return address
+        return real.address if real else None
 
     def provision(self, instance: Any, snapshot: str | None = None) -> None:
         """Start a server for a new instance, with the data of a snapshot if one is named by its ARN."""
-        instance.status = "creating"
-        self._background(instance, "available", lambda: self._create(instance, snapshot))
+        self._move(instance, "creating", lambda: self._create(instance, snapshot), "available")
 
     def snapshot(self, snapshot: Any) -> None:
         """Keep the data of the snapshot's instance as it is now."""
@@ -90,46 +71,39 @@ class Databases:
 
     def stop(self, instance: Any) -> None:
         """Shut the instance's server down and keep its data."""
-        server = self._real[instance.arn].server
-        instance.status = "stopping"
-        self._background(instance, "stopped", server.stop)
+        self._move(instance, "stopping", self._real[instance.arn].server.stop, "stopped")
 
     def start(self, instance: Any, meanwhile: str = "starting") -> None:
         """Start the server of a stopped instance, or start a running one again."""
         server = self._real[instance.arn].server
-        instance.status = meanwhile
 
         def again() -> None:
             server.stop()
             server.start()
             server.keep()
 
-        self._background(instance, "available", again)
+        self._move(instance, meanwhile, again, "available")
 
     def delete(self, instance: Any) -> None:
         """End the server and the relay of an instance, and remove its data."""
         real = self._real.pop(instance.arn, None)
         if real is not None:
-            self._context.workers.submit(self._remove, real)
+            self._context.workers.submit(self._end, real)
 
     def change_password(self, instance: Any, password: str) -> None:
         """Let the master user's new password hold."""
         self._real[instance.arn].server.change_password(instance.master_username, password)
 
-    def wait_for(self, instances: list[Any]) -> None:
-        """Let go of the lock until no instance is on its way to another state, within limits."""
-        self._context.wait_until(lambda: not any(instance.status in _TRANSITIONAL for instance in instances))
-
     def version(self) -> str:
         """The version of Postgres that is run, such as 18.4."""
-        return self._postgres().version
+        return self.installation.version
 
     def servers(self) -> dict[str, Postgres]:
         """The servers by their instance's ARN."""
         return {arn: real.server for arn, real in self._real.items()}
 
     def _create(self, instance: Any, snapshot: str | None) -> None:
-        server = Postgres(self._postgres(), self._folder(instance.arn), self._context.watcher)
+        server = Postgres(self.installation, self._folder("rds", instance.arn), self._context.watcher)
         listener = free_listener(int(instance.port))
         tls = self._context.authority.server_context(listener.getsockname()[0])
         relay = PostgresRelay(listener, server.socket, tls, lambda client, here: self._admits(instance, client, here))
@@ -139,16 +113,14 @@ class Databases:
             server.create_from(self._snapshot_folder(snapshot), self._snapshots[snapshot])
         self._context.run(relay.open())
         with self._context.lock:
-            instance.engine_version = self._postgres().version
-            self._real[instance.arn] = _Real(server, relay, listener)
+            instance.engine_version = self.installation.version
+            self._real[instance.arn] = Real(server, relay, listener.getsockname())
         server.keep()
 
     def _admits(self, instance: Any, client: Address, here: Address) -> bool:
-        try:
-            task = self._context.callers.who(client, here)
-        except CallerGone:
+        source = self._source(client, here)
+        if source is None:
             return False
-        source = self._context.places.get(task, network.OUTSIDE) if task else network.OUTSIDE
         with self._context.lock:
             groups = frozenset(instance.vpc_security_group_ids)
             where, port = (instance.account_id, instance.region), int(instance.port)
@@ -158,36 +130,12 @@ class Databases:
             let_out = network.lets_out(*where, target, port, source)
             return self._context.judged(Connection(source, client[1], target, port, let_out, let_in))
 
-    def _background(self, instance: Any, then: str, work: Any) -> None:
-        def go() -> None:
-            try:
-                work()
-                status = then
-            except Exception as error:
-                status = "failed"
-                print(f"{instance.arn}: {error}", file=sys.stderr, flush=True)  # noqa: T201 - the daemon's log
-            with self._context.changed:
-                instance.status = status
-                self._context.changed.notify_all()
-
-        self._context.workers.submit(go)
-
-    def _remove(self, real: _Real) -> None:
-        self._context.run(real.relay.close())
-        real.server.remove()
-
-    def _postgres(self) -> Installation:
-        with self._installing:
-            if self._installation is None:
-                self._installation = install_postgres(self._context.folder)
-            return self._installation
-
-    def _folder(self, arn: str) -> Path:
-        # a unix socket's path may have 107 bytes, an instance's name alone 63
-        return self._context.folder / "rds" / hashlib.sha256(arn.encode()).hexdigest()[:10]
+    def _move(self, instance: Any, meanwhile: str, work: Callable[[], None], then: str) -> None:
+        instance.status = meanwhile
+        self._background(instance.arn, work, partial(setattr, instance, "status"), then, "failed")
 
     def _snapshot_folder(self, arn: str) -> Path:
-        return self._context.folder / "rds-snapshots" / hashlib.sha256(arn.encode()).hexdigest()[:10]
+        return self._folder("rds-snapshots", arn)
 
 
 def install(context: Context) -> Databases:
