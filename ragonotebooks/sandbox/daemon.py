@@ -75,7 +75,7 @@ async def _start(context: Context) -> None:
     front = Front(local)
     socket = context.folder / "http.sock"
     google = door.Door(context, local)
-    front.play(door.HOSTS, google)
+    google.play(front)
     gateway = Gateway(
         context.authority,
         socket,

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from ragonotebooks.sandbox.context import Context
+from ragonotebooks.sandbox.front import Front
 from ragonotebooks.sandbox.gcp import identity
 from ragonotebooks.sandbox.local import Local
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 #: The hosts that are played.
 HOSTS: Final = r"(.+\.)?googleapis\.com"
+_REGISTRIES: Final = r"[a-z0-9-]+-docker\.pkg\.dev"
 
 
 class Door:
@@ -32,6 +34,11 @@ class Door:
         self._plane: ControlPlane | None = None
         self._lock = threading.Lock()
 
+    def play(self, front: Front) -> None:
+        """Let `front` answer for Google's hosts."""
+        front.play(HOSTS, self)
+        front.play(_REGISTRIES, self._registry)
+
     def open(self) -> ControlPlane:
         """Return the control plane."""
         with self._lock:
@@ -47,6 +54,11 @@ class Door:
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         return self.open().rest(environ, start_response)
+
+    def _registry(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        registry: Any = self.open().cloud.service("artifactregistry.googleapis.com")
+        answer: Iterable[bytes] = registry.registry(environ, start_response)
+        return answer
 
 
 def write_credentials(context: Context) -> None:

@@ -7,12 +7,16 @@ from typing import Final
 
 #: The module of a host.
 MODULES: Final = {
+    "artifactregistry.googleapis.com": "artifact_registry",
     "cloudresourcemanager.googleapis.com": "resource_manager",
+    "compute.googleapis.com": "compute",
     "iam.googleapis.com": "iam",
     "iamcredentials.googleapis.com": "iam_credentials",
     "oauth2.googleapis.com": "oauth",
     "secretmanager.googleapis.com": "secret_manager",
+    "servicenetworking.googleapis.com": "service_networking",
     "serviceusage.googleapis.com": "service_usage",
+    "sqladmin.googleapis.com": "sql_admin",
     "storage.googleapis.com": "storage",
 }
 
@@ -21,6 +25,8 @@ PACKAGES: Final = {
     "google.api.serviceusage.v1": "serviceusage.googleapis.com",
     "google.cloud.resourcemanager.v3": "cloudresourcemanager.googleapis.com",
     "google.cloud.secretmanager.v1": "secretmanager.googleapis.com",
+    "google.devtools.artifactregistry.v1": "artifactregistry.googleapis.com",
+    "google.cloud.sql.v1": "sqladmin.googleapis.com",
     "google.iam.admin.v1": "iam.googleapis.com",
     "google.iam.credentials.v1": "iamcredentials.googleapis.com",
 }
