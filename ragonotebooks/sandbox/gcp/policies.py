@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from google.iam.v1 import policy_pb2
 
+from ragonotebooks.sandbox.gcp import conditions
 from ragonotebooks.sandbox.gcp.errors import ApiError, invalid, unsupported
 from ragonotebooks.sandbox.gcp.identity import Caller
 from ragonotebooks.sandbox.gcp.roles import PREDEFINED, Role
@@ -49,15 +50,20 @@ class Policies:
         Raises:
             ApiError: The policy's etag is not the current one, or the policy is wrong.
         """
-        self._check(policy)
+        self._check(policy, host)
         if policy.etag and policy.etag != self.get(host, name).etag:
             message = "There were concurrent policy changes. Please retry the whole read-modify-write with exponential backoff."
             raise ApiError("ABORTED", message)
         kept = policy_pb2.Policy(version=policy.version or 1, etag=secrets.token_bytes(8))
-        for role in dict.fromkeys(binding.role for binding in policy.bindings):
-            members = {member: None for one in policy.bindings if one.role == role for member in one.members}
-            if members:
-                kept.bindings.add(role=role, members=sorted(members))
+        merged: dict[tuple[str, bytes], policy_pb2.Binding] = {}
+        for binding in policy.bindings:
+            key = binding.role, binding.condition.SerializeToString()
+            merged.setdefault(key, policy_pb2.Binding()).MergeFrom(binding)
+        for binding in merged.values():
+            if members := sorted(set(binding.members)):
+                del binding.members[:]
+                binding.members.extend(members)
+                kept.bindings.append(binding)
         kept.audit_configs.extend(policy.audit_configs)
         self._policies[host, name] = kept
         return kept
@@ -76,7 +82,11 @@ class Policies:
         )
         for policy in self._above(host, name):
             for binding in policy.bindings:
-                if not members.isdisjoint(binding.members) and self._permits(binding.role, permission):
+                if (
+                    not members.isdisjoint(binding.members)
+                    and self._permits(binding.role, permission)
+                    and _holds(binding, host, name)
+                ):
                     return True
         return False
 
@@ -106,12 +116,12 @@ class Policies:
         permissions = self._custom(name)
         return None if permissions is None else Role(tuple(permissions))
 
-    def _check(self, policy: policy_pb2.Policy) -> None:
+    def _check(self, policy: policy_pb2.Policy, host: str) -> None:
         for binding in policy.bindings:
             if self.role(binding.role) is None:
                 raise invalid(f"Role {binding.role} does not exist in the sandbox.")
             if binding.HasField("condition"):
-                raise unsupported(f"the condition {binding.condition.title!r} of a binding")
+                _check_condition(binding, policy.version, host)
             for member in binding.members:
                 if member not in ("allUsers", "allAuthenticatedUsers") and not member.startswith(_MEMBER_KINDS):
                     raise invalid(f"Invalid member {member}: it starts with user:, serviceAccount:, group: or domain:.")
@@ -121,3 +131,17 @@ class Policies:
                     )
         if policy.version > _LATEST_VERSION:
             raise invalid(f"The policy version {policy.version} does not exist.")
+
+
+def _check_condition(binding: policy_pb2.Binding, version: int, host: str) -> None:
+    if host not in conditions.HOSTS:
+        raise unsupported(f"the condition {binding.condition.title!r} of a binding on a resource of {host}")
+    if version != _LATEST_VERSION:
+        raise invalid(f"A policy with conditions has the version {_LATEST_VERSION}, this one has {version}.")
+    if binding.role in _BASIC:
+        raise invalid(f"The basic role {binding.role} cannot be granted under a condition.")
+    conditions.check(binding.condition.expression)
+
+
+def _holds(binding: policy_pb2.Binding, host: str, name: str) -> bool:
+    return not binding.HasField("condition") or conditions.holds(binding.condition.expression, host, name)
