@@ -152,7 +152,8 @@ def watch() -> str | None:
 
     A clock alone proves nothing: where nobody asks nothing fails, and metrics come late.
     """
-    began, known = time.time(), sum(counted(alarm(), "RequestCount", time.time()))
+    began = time.time()
+    known = sum(counted(alarm(), "RequestCount", began))
     for passed in moments():
         now = alarm()
         if problem := gone_off(now):
