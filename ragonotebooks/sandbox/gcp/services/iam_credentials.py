@@ -36,7 +36,8 @@ class IamCredentials(Service):
             raise invalid(f"The lifetime is {seconds} s; the most is {TOKEN_LIFE} s.", {"lifetime": "out of range"})
         answer = types.GenerateAccessTokenResponse(
             access_token=call.cloud.identities.give_token(account.email, seconds),
-            expire_time=datetime.now(UTC) + timedelta(seconds=seconds),
+            # whole seconds: google-auth reads no others
+            expire_time=datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=seconds),
         )
         return types.GenerateAccessTokenResponse.pb(answer), None
 
