@@ -36,7 +36,7 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield given
         return
     name, folder = f"deployed-{secrets.token_hex(4)}", tmp_path_factory.mktemp("deployed") / "run"
-    words = [sys.executable, "-m", "ragonotebooks", "run", "deploy-services-aws", "--name", name, "--out", str(folder)]
+    words = [sys.executable, "-m", "ragonotebooks", "run", "deploy-aws", "--name", name, "--out", str(folder)]
     try:
         made = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False)
         assert made.returncode == 0, made.stdout + made.stderr

@@ -21,4 +21,5 @@ def list_(as_json: Annotated[bool, typer.Option("--json", help="Print it as JSON
         return
     rows = [[one["name"], one["title"], one["cloud"], len(one["notebooks"])] for one in books]
     tables.show("Runbooks", ["name", "title", "cloud", "notebooks"], rows)
-    tables.show_lessons(lessons)
+    fields = ["key", "title", "minutes", "cost"]
+    tables.show("Lessons", [*fields[:3], "costs"], [[one[field] for field in fields] for one in lessons])

@@ -31,7 +31,9 @@ def _print(book: dict[str, Any]) -> None:
 
     typer.echo(f"{book['title']}\n{book['purpose']}\n")
     lessons = book["notebooks"]
-    tables.show_lessons(lessons)
+    fields = ["key", "title", "minutes", "risk", "cost"]
+    rows = [[*(one[field] for field in fields), "\n".join(one["needs"])] for one in lessons]
+    tables.show("Lessons", ["key", "title", "minutes", "does", "costs", "needs"], rows)
     steps = [
         [one["key"], step["number"], step["title"], "\n".join(step["objectives"])]
         for one in lessons
@@ -43,4 +45,5 @@ def _print(book: dict[str, Any]) -> None:
     fields = ["service", "item", "quantity", "unit", "usd", "month"]
     prices = [[line[field] for field in fields] for one in lessons for line in one["prices"]]
     if prices:
-        tables.show("Prices in US dollars", [*fields[:4], "a unit", "a month"], prices)
+        month = sum(line["month"] for one in lessons for line in one["prices"])
+        tables.show(f"Prices in US dollars, together {month:.2f} a month", [*fields[:4], "a unit", "a month"], prices)

@@ -1,7 +1,6 @@
 """Tables in the terminal, the same look for every command."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 from rich import box
 from rich.console import Console
@@ -19,10 +18,3 @@ def show(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -
     for row in rows:
         table.add_row(*("" if value is None else escape(str(value)) for value in row))
     Console(highlight=False).print(table)
-
-
-def show_lessons(lessons: Iterable[dict[str, Any]]) -> None:
-    """Print the facts of lessons, a line each."""
-    fields = ["key", "title", "minutes", "risk", "cost"]
-    rows = [[*(one[field] for field in fields), "\n".join(one["needs"])] for one in lessons]
-    show("Lessons", ["key", "title", "minutes", "does", "costs", "needs"], rows)

@@ -24,7 +24,7 @@ from ragonotebooks.sandbox.state import folder_of
 from tests.sandbox.conftest import Sandbox
 from tests.workload.test_paper_records import pdf
 
-LESSONS = [str(lesson.path) for lesson in runbook.load("deploy-services-aws").notebooks]
+LESSONS = [str(lesson.path) for lesson in runbook.load("deploy-aws").notebooks]
 TWO_LESSONS = "title: Two\ncloud: aws\npurpose: Both.\nnotebooks: [aws/01-network, aws/02-storage]\n"
 
 
@@ -124,13 +124,13 @@ def tested(desk: Desk, alone: Done) -> Done:
 @pytest.fixture(scope="module")
 def again(desk: Desk, tested: Done) -> Done:
     """The runbook, where everything is there already."""
-    return desk.ragonotebooks("run", "deploy-services-aws", "--out", str(desk.folder / "again"))
+    return desk.ragonotebooks("run", "deploy-aws", "--out", str(desk.folder / "again"))
 
 
 @pytest.fixture(scope="module")
 def verified(desk: Desk, again: Done) -> Done:
     """The runbook verified, with nothing drifted."""
-    return desk.ragonotebooks("verify", "deploy-services-aws", "--out", str(desk.folder / "verified"))
+    return desk.ragonotebooks("verify", "deploy-aws", "--out", str(desk.folder / "verified"))
 
 
 @pytest.fixture(scope="module")
