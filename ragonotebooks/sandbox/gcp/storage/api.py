@@ -85,8 +85,9 @@ class Api:
 
     def buckets_patch(self, asked: Asked) -> Json:
         bucket = self._bucket(asked, "storage.buckets.update")
-        self._check_acl(asked, bucket, asked.json())
-        resources.change_bucket(bucket, asked.json())
+        change = asked.json()
+        self._check_acl(asked, bucket, change)
+        resources.change_bucket(bucket, change)
         return bucket.meta
 
     def buckets_update(self, asked: Asked) -> Json:
