@@ -23,7 +23,7 @@ from ragonotebooks.sandbox.gcp.fields import find_field
 Matches = Callable[[Any], bool]
 
 _TOKEN: Final = re.compile(
-    r"""\s*(?:(?P<quoted>"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*')|(?P<sign>!=|<=|>=|=~|!~|[=<>:()]|-(?=[\w(]))|(?P<word>[^\s()=<>!:"']+))"""
+    r"""\s*(?:(?P<quoted>"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*')|(?P<sign>!=|<=|>=|=~|!~|[=<>:()]|-(?=[\w("]))|(?P<word>[^\s()=<>!:"']+))"""
 )
 _COMPARE: Final = frozenset(("=", "!=", "<", "<=", ">", ">=", ":", "=~", "!~"))
 

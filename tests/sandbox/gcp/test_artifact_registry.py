@@ -1,6 +1,5 @@
 """Artifact Registry: repositories by Google's client, images by the registry client of the notebooks."""
 
-from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
@@ -25,9 +24,8 @@ from tests.sandbox.gcp.test_access import grant, new_account
 
 
 @pytest.fixture(autouse=True)
-def enabled(gcp: Sandbox) -> Iterator[None]:
+def enabled(gcp: Sandbox) -> None:
     enable("artifactregistry")
-    yield
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ MODULES: Final = {
     "compute.googleapis.com": "compute",
     "iam.googleapis.com": "iam",
     "iamcredentials.googleapis.com": "iam_credentials",
+    "logging.googleapis.com": "cloud_logging",
     "oauth2.googleapis.com": "oauth",
     "secretmanager.googleapis.com": "secret_manager",
     "servicenetworking.googleapis.com": "service_networking",
@@ -27,4 +28,5 @@ PACKAGES: Final = {
     "google.devtools.artifactregistry.v1": "artifactregistry.googleapis.com",
     "google.iam.admin.v1": "iam.googleapis.com",
     "google.iam.credentials.v1": "iamcredentials.googleapis.com",
+    "google.logging.v2": "logging.googleapis.com",
 }
