@@ -52,11 +52,12 @@ class Project:
         return f"projects/{self.id}"
 
     def canonical(self, name: str, *, numbered: bool) -> str:
-        """Return a resource's name with the project's number, or its id, whichever of them it came with."""
+        """Return a resource's name with the project's number, or its id, whichever of them or `-` it came with."""
         mine, other = (self.number, self.id) if numbered else (self.id, self.number)
         head, _, rest = name.partition("/")
-        if head == "projects" and rest.partition("/")[0] == other:
-            return f"projects/{mine}{rest[len(other) :]}"
+        named = rest.partition("/")[0]
+        if head == "projects" and named in (other, "-"):
+            return f"projects/{mine}{rest[len(named) :]}"
         return name
 
     def owns(self, name: str) -> bool:

@@ -99,7 +99,8 @@ def rules(api: str, version: str, rpcs: tuple[Rpc, ...], named: Mapping[str, str
     for method in methods(api, version):
         rpc = by_name.get(named[method.name]) if method.name in named else _rpc(method, rpcs)
         if rpc is not None:
-            found[rpc.name] = (*found.get(rpc.name, ()), replace(method.rule, body=_body(method, rpc)))
+            rule = replace(method.rule, body=_body(method, rpc), aliases=tuple(_aliases(method.rule, rpc)))
+            found[rpc.name] = (*found.get(rpc.name, ()), rule)
     return found
 
 
@@ -133,6 +134,15 @@ def _nouns(nouns: list[str], *, plural: bool) -> Iterator[str]:
 
 def _singular(noun: str) -> str:
     return noun[:-3] + "y" if noun.endswith("ies") else noun[:-2] if noun.endswith("sses") else noun.removesuffix("s")
+
+
+def _aliases(rule: Rule, rpc: Rpc) -> Iterator[tuple[str, str]]:
+    """A variable that is no field of the request is one of the resource in it: `name` is `service_account.name`."""
+    fields = rpc.request.DESCRIPTOR.fields_by_name
+    for name in rule.fields:
+        for field in rpc.request.DESCRIPTOR.fields if name not in fields else ():
+            if field.message_type and not is_repeated(field) and name in field.message_type.fields_by_name:
+                yield name, f"{field.name}.{name}"
 
 
 def _body(method: DiscoveryMethod, rpc: Rpc) -> str:

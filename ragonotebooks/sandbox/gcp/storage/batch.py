@@ -10,6 +10,7 @@ from urllib.parse import parse_qsl
 
 from ragonotebooks.sandbox.gcp.errors import invalid
 from ragonotebooks.sandbox.gcp.http_front import Request, Response
+from ragonotebooks.sandbox.gcp.storage.uploads import boundary_of
 
 _MOST = 100  # requests in one; Cloud Storage, "Batch requests"
 
@@ -26,10 +27,7 @@ def answer(request: Request, answer_one: Callable[[Request], Response]) -> Respo
 
 
 def _requests(request: Request) -> Iterator[tuple[str, Request]]:
-    found = re.search(r"boundary=(\"?)([^\";]+)\1", request.headers.get("content-type", ""))
-    if found is None:
-        raise invalid("A batch needs a boundary in its Content-Type.")
-    for text in request.body.split(b"--" + found[2].encode())[1:-1]:
+    for text in request.body.split(boundary_of(request))[1:-1]:
         outer, inner = _split(text)
         line, _, rest = inner.partition(b"\n")
         method, target, *_ = line.decode().split()

@@ -84,12 +84,21 @@ def piece(request: Request) -> tuple[int | None, int | None]:
     return (int(found[1]) if found[1] else None), total
 
 
+def boundary_of(request: Request) -> bytes:
+    """What separates the parts of a request; gsutil quotes it as no standard says.
+
+    Raises:
+        ApiError: The request does not say.
+    """
+    found = re.search(r"""boundary=(["']?)([^"';]+)\1""", request.headers.get("content-type", ""))
+    if found is None:
+        raise invalid("A request of several parts needs a boundary in its Content-Type.")
+    return b"--" + found[2].encode()
+
+
 def two_parts(request: Request) -> tuple[Json, bytes, str]:
     """Read a multipart upload: the object's resource, its bytes, and their type."""
-    found = re.search(r"boundary=(\"?)([^\";]+)\1", request.headers.get("content-type", ""))
-    if found is None:
-        raise invalid("A multipart upload needs a boundary in its Content-Type.")
-    boundary = b"--" + found[2].encode()
+    boundary = boundary_of(request)
     body = request.body
     first = body.find(boundary)
     second = body.find(b"\r\n" + boundary, first + len(boundary))
