@@ -197,6 +197,15 @@ class TestCircuitBreaker:
         eventually(lambda: "is unable to consistently start tasks successfully." in api.messages())
         assert api.now()["deployments"][0]["rolloutState"] == "IN_PROGRESS"
 
+    def test_beside_a_task_that_works_it_tries_more_and_more_slowly_too(self, fleet: Make, cluster: Deployment) -> None:
+        secretsmanager, api = cluster.client("secretsmanager"), fleet("beside")
+        secret = secretsmanager.create_secret(Name="beside", SecretString="x")["ARN"]
+        api.create(api.define(secrets=[{"name": "X", "valueFrom": secret}]), count=1).stable()
+        secretsmanager.delete_secret(SecretId=secret, ForceDeleteWithoutRecovery=True)
+        api.update(desiredCount=2)
+        eventually(lambda: "is unable to consistently start tasks successfully." in api.messages())
+        assert api.now()["runningCount"] == 1
+
 
 class TestEnd:
     def test_nothing_is_left_of_it(self, fleet: Make, cluster: Deployment) -> None:

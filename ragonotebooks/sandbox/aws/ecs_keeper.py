@@ -52,6 +52,7 @@ class Keeper(threading.Thread):
         self._failures = 0  # in a row
         self._not_before = 0.0
         self._said: set[str] = set()
+        self._healthy: set[str] = set()  # the primary deployment's tasks that did their work at the last look
 
     def run(self) -> None:
         """Look, act and wait until something changes."""
@@ -120,9 +121,10 @@ class Keeper(threading.Thread):
         self._end([task], reason)
 
     def _judge(self) -> None:
-        """Let a deployment fail whose tasks fail; one healthy task speaks for it."""
+        """Let a deployment fail whose tasks fail; a task that becomes healthy speaks for it, one that is so already does not."""
         service, primary = self._service, self._service.primary
-        if any(self._is_healthy(task) for task in primary.alive):
+        before, self._healthy = self._healthy, {task.id for task in primary.alive if self._is_healthy(task)}
+        if self._healthy - before:
             primary.failed_tasks = self._failures = 0
             self._said.clear()
         breaker = service.deployment_configuration.get("deploymentCircuitBreaker") or {}
