@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -78,6 +78,7 @@ class Context:
         changed: Waited on by calls that want to see a controller's result; notified after each change.
         events: Are told of every event that a controller announces, in EventBridge's form.
         connections: Are told of every connection that security groups judge.
+        servers: Tell of the servers that run, as `status.Server`.
         parts: Controllers that others look up, by their class.
         workers: Threads for what takes longer than a call should.
     """
@@ -94,6 +95,7 @@ class Context:
     changed: threading.Condition = field(init=False)
     events: list[Callable[[dict[str, Any]], None]] = field(default_factory=list)
     connections: list[Callable[[Connection], None]] = field(default_factory=list)
+    servers: list[Callable[[], Iterable[Any]]] = field(default_factory=list)
     parts: dict[type[Any], Any] = field(default_factory=dict)
     workers: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(16, thread_name_prefix="controller"))
 

