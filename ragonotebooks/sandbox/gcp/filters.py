@@ -97,7 +97,7 @@ def _term(tokens: list[tuple[str, str]], at: int, text: str) -> tuple[Matches, i
 
 def _restriction(tokens: list[tuple[str, str]], at: int, text: str) -> tuple[Matches, int]:
     kind, name = tokens[at]
-    if kind == "sign":
+    if kind == "sign" or (kind == "word" and name in ("AND", "OR")):
         raise _wrong(text, f"a field is expected before {name!r}")
     path = name.split(".")
     if name.endswith(".") and at + 1 < len(tokens) and tokens[at + 1][0] == "quoted":  # labels."a.b"

@@ -1,6 +1,7 @@
 """The bytes of an object as they are sent: whole, or a range of them."""
 
 import gzip
+import json
 import re
 from typing import Final
 
@@ -20,11 +21,7 @@ _SHOWN: Final = {
 
 
 def download(version: Version, request: Request) -> Response:
-    """Answer a request for an object's content.
-
-    Raises:
-        ApiError: The range that is asked for is not in it.
-    """
+    """Answer a request for an object's content, with a refusal where the range that is asked for is not in it."""
     headers = _headers(version)
     if version.meta.get("contentEncoding") == "gzip" and "gzip" not in request.headers.get("accept-encoding", ""):
         # decompressive transcoding: who cannot read gzip gets what is in it, and always the whole
@@ -37,9 +34,9 @@ def download(version: Version, request: Request) -> Response:
         return Response(200, version.content.read(), headers)
     start, end = _bounds(found[1], found[2], size)
     if start >= size or start >= end:
-        raise ApiError(
-            "OUT_OF_RANGE", "The requested range cannot be satisfied.", "requestedRangeNotSatisfiable", status_code=416
-        )
+        error = ApiError("OUT_OF_RANGE", "The requested range cannot be satisfied.", "requestedRangeNotSatisfiable")
+        # by the size clients see that an empty object is read to its end
+        return Response(416, json.dumps(error.with_list()).encode(), {"Content-Range": f"bytes */{size}"})
     headers["Content-Range"] = f"bytes {start}-{end - 1}/{size}"
     return Response(206, version.content.read(start, end), headers)
 
