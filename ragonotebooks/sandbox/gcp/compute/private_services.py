@@ -47,9 +47,9 @@ class PrivateAddresses:
         owners[address] = owner
         return address
 
-    def release(self, network: str, address: str) -> None:
-        """A service is gone."""
-        self._owners.get(network, {}).pop(address, None)
+    def release(self, network: str, owner: str) -> None:
+        """The resource that had an address is gone."""
+        self._owners[network] = {address: other for address, other in self._owners[network].items() if other != owner}
 
     def owners(self, network: str) -> list[str]:
         """Who has addresses in a network's ranges."""

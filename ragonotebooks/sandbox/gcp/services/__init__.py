@@ -17,6 +17,7 @@ MODULES: Final = {
     "secretmanager.googleapis.com": "secret_manager",
     "servicenetworking.googleapis.com": "service_networking",
     "serviceusage.googleapis.com": "service_usage",
+    "sqladmin.googleapis.com": "sql_admin",
     "storage.googleapis.com": "storage",
 }
 
@@ -25,6 +26,7 @@ PACKAGES: Final = {
     "google.api.serviceusage.v1": "serviceusage.googleapis.com",
     "google.cloud.resourcemanager.v3": "cloudresourcemanager.googleapis.com",
     "google.cloud.secretmanager.v1": "secretmanager.googleapis.com",
+    "google.cloud.sql.v1": "sqladmin.googleapis.com",
     "google.devtools.artifactregistry.v1": "artifactregistry.googleapis.com",
     "google.iam.admin.v1": "iam.googleapis.com",
     "google.iam.credentials.v1": "iamcredentials.googleapis.com",
