@@ -48,6 +48,12 @@ class Lab:
         return self.account
 
     @property
+    def member(self) -> str:
+        """The caller, as Google Cloud's policies name one: `user:ann@example.com`, `serviceAccount:…`."""
+        kind = "serviceAccount" if self.identity.endswith(".gserviceaccount.com") else "user"
+        return f"{kind}:{self.identity}"
+
+    @property
     def labels(self) -> dict[str, str]:
         """What marks the things of this deployment; clean-up finds them by it and touches nothing else."""
         return {"deployment": self.name, "managed-by": "ragonotebooks"}

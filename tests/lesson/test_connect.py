@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import boto3
@@ -77,7 +78,8 @@ def test_the_lab_of_google_cloud_names_a_project_and_a_person(sandbox: Sandbox) 
     os.environ["RAGONOTEBOOKS_PROJECT"] = "a-real-one"
     lab = connect("gcp", name="papers")
     assert (lab.cloud, lab.region, lab.project) == ("gcp", "us-central1", sandbox.state.project)
-    assert lab.identity == "operator@ragonometrics.example"
+    assert lab.member == "user:operator@ragonometrics.example"
+    assert replace(lab, identity="ci@p.iam.gserviceaccount.com").member.startswith("serviceAccount:ci@")
     assert lab.labels == {"deployment": "papers", "managed-by": "ragonotebooks"}
     assert list(storage.Client().list_buckets()) == []
 
