@@ -33,6 +33,8 @@ def main() -> None:
     parser.add_argument("name")
     parser.add_argument("folder", type=Path)
     arguments = parser.parse_args()
+    # gRPC's handlers of forks would end the servers that are started while it answers calls
+    os.environ["GRPC_ENABLE_FORK_SUPPORT"] = "false"
     asyncio.run(_serve(arguments.name, arguments.folder))
 
 
@@ -80,7 +82,7 @@ async def _start(context: Context) -> None:
         context.authority,
         socket,
         front.plays,
-        partial(_verdict, context),
+        partial(_verdict, context, google),
         front.player,
         GrpcHosts(door.HOSTS, google.grpc_socket),
     )
@@ -92,7 +94,7 @@ async def _start(context: Context) -> None:
     write_state(context.folder, context.state)
 
 
-def _verdict(context: Context, client: Address, server: Address, host: str) -> str | None:
+def _verdict(context: Context, google: door.Door, client: Address, server: Address, host: str) -> str | None:
     """Say why a task's network does not let it reach a host; what is no task is outside of every network and may."""
     try:
         task = context.callers.who(client, server)
@@ -100,6 +102,8 @@ def _verdict(context: Context, client: Address, server: Address, host: str) -> s
         return "the caller has gone"
     if task is None:
         return None
+    if task.startswith("//run.googleapis.com/"):
+        return google.verdict(task, host)
     # not imported at the start; where a task runs, it has been imported long ago
     from ragonotebooks.sandbox.aws import reach
 
