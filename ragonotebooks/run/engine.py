@@ -17,7 +17,7 @@ from papermill.engines import Engine, NotebookExecutionManager, papermill_engine
 
 from ragonotebooks.run import kernel as kernels
 from ragonotebooks.run.interruption import Interruption
-from ragonotebooks.run.kernel import IpcKernelManager
+from ragonotebooks.run.kernel import IpcKernelManager, LeavingKernels
 
 NAME = "ragonotebooks"
 TIME_LIMIT = 300.0
@@ -66,6 +66,7 @@ class Execution:
     goes_on: whether the notebook goes on behind a cell with this error; never after the kernel ended.
     on_start, on_cell: called before each executed cell, and after each code cell.
     kernel: a kernel to use; the engine starts one when there is none, and ends it in both cases.
+    leaving: takes a kernel that was asked to end, so that nobody waits for it; the engine waits when None.
     ended: the last cell was reached and the kernel was alive then.
     """
 
@@ -75,6 +76,7 @@ class Execution:
     on_start: Callable[[Any], None] = lambda cell: None
     on_cell: Callable[[CellOutcome], None] = lambda outcome: None
     kernel: IpcKernelManager | None = None
+    leaving: LeavingKernels | None = None
     interruption: Interruption = field(default_factory=Interruption)
     ended: bool = False
 
@@ -143,7 +145,10 @@ class RagonotebooksEngine(Engine):  # type: ignore[misc]  # papermill is untyped
             client.execute()
         finally:
             execution.interruption.kernel = None
-            kernels.end(execution.kernel)
+            if execution.leaving and execution.ended:
+                execution.leaving.add(execution.kernel)
+            else:
+                kernels.end(execution.kernel)
 
 
 class _Manager(NotebookExecutionManager):  # type: ignore[misc]  # papermill is untyped
@@ -190,6 +195,14 @@ class _Client(PapermillNotebookClient):  # type: ignore[misc]  # papermill is un
                 # A graceful end waits for an answer that a stuck or dead kernel never gives.
                 self.shutdown_kernel = "immediate"
         return self.nb
+
+    def _cleanup_kernel(self) -> None:
+        """End the kernel, or ask it to when somebody looks after those that leave."""
+        if self._execution.leaving and self._execution.ended:
+            self.kc.shutdown()
+            self.kc.stop_channels()
+        else:
+            super()._cleanup_kernel()
 
     def _execute_cells(self) -> bool:
         """Execute cell by cell; False when it ended before the last one or with the kernel gone."""

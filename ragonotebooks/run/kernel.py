@@ -3,10 +3,12 @@
 import os
 import shutil
 import signal
+import subprocess
 import sys
 import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from time import monotonic, sleep
 from typing import Any, Self
 
 from ipykernel.kernelspec import RESOURCES, get_kernel_dict
@@ -17,6 +19,7 @@ from jupyter_core.utils import run_sync
 _LONGEST_SOCKET_PATH = 107 if sys.platform == "linux" else 103  # bytes of sun_path, less the closing zero
 _SOCKET = "k"
 _LOG_TAIL = 5
+_LEAVE = 1.0  # seconds that kernels have for ending when asked to
 
 
 class IpcKernelManager(AsyncKernelManager):
@@ -39,11 +42,19 @@ class IpcKernelManager(AsyncKernelManager):
         """What the kernel's process writes outside of its cells, such as the trace of a crash."""
         return self.folder / "output.log"
 
+    @property
+    def _process(self) -> subprocess.Popen[bytes] | None:
+        return getattr(self.provisioner, "process", None)
+
+    @property
+    def runs(self) -> bool:
+        """Whether its process has not ended."""
+        return self._process is not None and self._process.poll() is None
+
     def signal(self, signum: int) -> None:
         """Send a signal to the kernel and its children now, if it has not ended. Safe in a signal handler."""
-        process = getattr(self.provisioner, "process", None)
-        if process is not None and process.poll() is None:
-            os.killpg(process.pid, signum)
+        if self._process is not None and self._process.poll() is None:
+            os.killpg(self._process.pid, signum)
 
     async def _async_cleanup_resources(self, restart: bool = False) -> None:
         await super()._async_cleanup_resources(restart=restart)
@@ -53,8 +64,7 @@ class IpcKernelManager(AsyncKernelManager):
 
     def autopsy(self) -> str:
         """How the process ended and the last lines that it wrote, for a kernel that died by itself."""
-        process = getattr(self.provisioner, "process", None)
-        code = process.poll() if process is not None else None
+        code = self._process.poll() if self._process is not None else None
         how = f"killed by {signal.Signals(-code).name}" if code is not None and code < 0 else f"exit code {code}"
         lines = self.log_file.read_text(errors="replace").splitlines() if self.log_file.exists() else []
         return "\n".join([how, *lines[-_LOG_TAIL:]])
@@ -101,6 +111,30 @@ def end(kernel: IpcKernelManager) -> None:
     """End the kernel and what it started at once; does nothing when it has ended in good order."""
     if kernel.has_kernel:
         run_sync(kernel.shutdown_kernel)(now=True)
+
+
+class LeavingKernels:
+    """Kernels that were asked to end: it takes them half a second, in which the next notebook can go on.
+
+    Used as a context manager: with it they have ended, or are made to.
+    """
+
+    def __init__(self) -> None:
+        self._leaving: list[IpcKernelManager] = []
+
+    def add(self, kernel: IpcKernelManager) -> None:
+        """Look after a kernel that was asked to end."""
+        self._leaving.append(kernel)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        limit = monotonic() + _LEAVE
+        for kernel in self._leaving:
+            while kernel.runs and monotonic() < limit:
+                sleep(0.02)
+            end(kernel)
 
 
 class WarmKernel:

@@ -22,7 +22,7 @@ from ragonotebooks.run import engine, folder
 from ragonotebooks.run.engine import CellOutcome, Execution
 from ragonotebooks.run.events import Event, EventLog, EventName, Listener
 from ragonotebooks.run.interruption import Interruption
-from ragonotebooks.run.kernel import IpcKernelManager, WarmKernel
+from ragonotebooks.run.kernel import IpcKernelManager, LeavingKernels, WarmKernel
 from ragonotebooks.run.results import Failure, Mode, NotebookRun, Run, Status
 from ragonotebooks.run.tracker import Tracker, finished, outline
 
@@ -78,6 +78,7 @@ class _Runner:
         self._where = where
         self._listeners = listeners
         self._interruption = Interruption()
+        self._leaving = LeavingKernels()
         self._notebooks = request.runbook.notebooks
         self._cells = [[cells for _, cells in outline(notebook)] for notebook in self._notebooks]
         self._run = _blank(request)
@@ -86,7 +87,7 @@ class _Runner:
         started = monotonic()
         self._emit("run_started", _announce(self._run, self._request))
         environment = {"RAGONOTEBOOKS_SANDBOX": self._request.sandbox, "RAGONOTEBOOKS_RUN": self._request.mode}
-        with self._interruption.listening(), WarmKernel(os.environ | environment) as warm:
+        with self._interruption.listening(), self._leaving, WarmKernel(os.environ | environment) as warm:
             blocker = ""
             for index, result in enumerate(self._run.notebooks):
                 if blocker:
@@ -117,6 +118,7 @@ class _Runner:
             on_start=tracker.on_start,
             on_cell=tracker.on_cell,
             kernel=kernel,
+            leaving=self._leaving,
             interruption=self._interruption,
         )
         declared = {parameter.name for parameter in notebook.parameters}
