@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -9,8 +10,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ragonotebooks.sandbox.context import Context
 from ragonotebooks.sandbox.front import Front
+from ragonotebooks.sandbox.gateway import GiveBack, Player, Wanted
 from ragonotebooks.sandbox.gcp import identity
 from ragonotebooks.sandbox.local import Local
+from ragonotebooks.sandbox.streams import Stream
 
 if TYPE_CHECKING:
     from ragonotebooks.sandbox.gcp.control_plane import ControlPlane
@@ -18,6 +21,7 @@ if TYPE_CHECKING:
 #: The hosts that are played.
 HOSTS: Final = r"(.+\.)?googleapis\.com"
 _REGISTRIES: Final = r"[a-z0-9-]+-docker\.pkg\.dev"
+_METADATA: Final = r"metadata\.google\.internal|169\.254\.169\.254"
 
 
 class Door:
@@ -38,6 +42,12 @@ class Door:
         """Let `front` answer for Google's hosts."""
         front.play(HOSTS, self)
         front.play(_REGISTRIES, self._registry)
+        front.play_whole(_METADATA, _Player(lambda: self._run().instances.metadata))
+
+    def verdict(self, instance: str, host: str) -> str | None:
+        """Say why the network of an instance of Cloud Run does not lead to a host, None when it does."""
+        reason: str | None = self._run().instances.verdict(instance, host)
+        return reason
 
     def open(self) -> ControlPlane:
         """Return the control plane."""
@@ -55,10 +65,25 @@ class Door:
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         return self.open().rest(environ, start_response)
 
+    def _run(self) -> Any:
+        return self.open().cloud.service("run.googleapis.com")
+
     def _registry(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         registry: Any = self.open().cloud.service("artifactregistry.googleapis.com")
         answer: Iterable[bytes] = registry.registry(environ, start_response)
         return answer
+
+
+class _Player:
+    """Plays hosts from the first byte; who really does is loaded with the first connection."""
+
+    def __init__(self, player: Callable[[], Player]) -> None:
+        self._player = player
+
+    async def take(self, client: Stream, wanted: Wanted, give_back: GiveBack) -> str | None:
+        """Hand a connection on."""
+        player = await asyncio.to_thread(self._player)
+        return await player.take(client, wanted, give_back)
 
 
 def write_credentials(context: Context) -> None:

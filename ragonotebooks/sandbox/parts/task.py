@@ -13,7 +13,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any, Final, cast
 
@@ -39,10 +39,12 @@ class Unpacked:
     Attributes:
         root: What is `/` in the image.
         settings: The `config` of its configuration: `Env`, `Entrypoint`, `Cmd`, `WorkingDir`.
+        mounts: What lies elsewhere: folders of the image, absolute, and where they are.
     """
 
     root: Path
     settings: Mapping[str, Any]
+    mounts: Mapping[str, Path] = field(default_factory=dict)
 
     def rebase(self, value: str) -> str:
         """Return `value`, a path or a list of paths with colons, with those that exist in the image pointing to it."""
@@ -52,6 +54,9 @@ class Unpacked:
         # "/" alone is more often a word than a place, and what begins with "//" is the rest of a URL
         if not re.match(r"/[^/]", path):
             return path
+        for mount, folder in self.mounts.items():
+            if path == mount or path.startswith(f"{mount}/"):
+                return f"{folder}{path[len(mount) :]}"
         inside = self.root / path[1:]
         return str(inside) if os.path.lexists(inside) else path
 
@@ -201,12 +206,20 @@ class TaskProcess:
 
     Attributes:
         pid: The shim's process id; everything of the program is below it.
-        output: What the program writes, standard output and error in one; None when nobody asked for it. Whoever asked
-            reads to its end.
+        output: What the program writes, standard output and error in one unless they are apart; None when nobody asked
+            for it. Whoever asked reads to its end.
+        errors: Standard error where it is apart.
     """
 
     def __init__(
-        self, program: Program, name: str | None, callers: Callers, watcher: Watcher, *, wants_output: bool
+        self,
+        program: Program,
+        name: str | None,
+        callers: Callers,
+        watcher: Watcher,
+        *,
+        wants_output: bool,
+        errors_apart: bool = False,
     ) -> None:
         """Start the program and return when it runs, known to `callers` as `name` from its first moment; without a name it is
         outside of every network.
@@ -222,7 +235,7 @@ class TaskProcess:
                     [sys.executable, "-I", "-S", shim.__file__, str(writing), *program.arguments],
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE if wants_output else subprocess.DEVNULL,
-                    stderr=subprocess.STDOUT,
+                    stderr=subprocess.PIPE if errors_apart else subprocess.STDOUT,
                     start_new_session=True,
                     pass_fds=[writing],
                     cwd=program.folder,
@@ -231,7 +244,7 @@ class TaskProcess:
             finally:
                 os.close(writing)
             self.pid = self._process.pid
-            self.output = self._process.stdout
+            self.output, self.errors = self._process.stdout, self._process.stderr
             watcher.add(self.pid, "task")
             if name:
                 callers.add(self.pid, name)

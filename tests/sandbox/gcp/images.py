@@ -1,5 +1,6 @@
 """A docker repository for tests, and images that run Python, pushed with the registry client that notebooks use."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import google.auth
@@ -7,7 +8,7 @@ import google.auth.transport.requests
 from google.api_core.exceptions import AlreadyExists
 from google.cloud import artifactregistry_v1
 
-from ragonotebooks.images import Image, Registry, append, layer_of_files
+from ragonotebooks.images import Image, Registry, append, layer_of_distributions, layer_of_files
 from tests.sandbox.gcp.conftest import PROJECT
 
 REGION = "us-central1"
@@ -44,10 +45,13 @@ def registry(token: str | None = None) -> Registry:
     return Registry(HOST, "oauth2accesstoken", token or token_of_the_operator())
 
 
-def image_of(files: dict[str, bytes], **more: Any) -> Image:
-    """An image with these files in /app, which runs Python."""
-    options: dict[str, Any] = {"entrypoint": ["python"], "env": {"PYTHONPATH": "/app"}, "working_dir": "/app", **more}
-    return append(Image(_EMPTY, ()), [layer_of_files(files, prefix="/app")], **options)
+def image_of(files: dict[str, bytes], distributions: Sequence[str] = ()) -> Image:
+    """An image with these files in /app and the packages that this environment has of these names, which runs Python."""
+    layers = [layer_of_files(files, prefix="/app")]
+    if distributions:
+        layers.append(layer_of_distributions(distributions))
+    environment = {"PYTHONPATH": "/app:/app/site-packages"}
+    return append(Image(_EMPTY, ()), layers, entrypoint=["python"], env=environment, working_dir="/app")
 
 
 def repository_path(repository: str, image: str) -> str:
@@ -55,8 +59,10 @@ def repository_path(repository: str, image: str) -> str:
     return f"{PROJECT.removeprefix('projects/')}/{repository}/{image}"
 
 
-def push(repository: str, image: str, files: dict[str, bytes], tag: str = "1", **more: Any) -> str:
+def push(
+    repository: str, image: str, files: dict[str, bytes], tag: str = "1", distributions: Sequence[str] = ()
+) -> str:
     """Push an image and return its whole name, with the tag."""
     path = repository_path(repository, image)
-    registry().push(image_of(files, **more), path, tag)
+    registry().push(image_of(files, distributions), path, tag)
     return f"{HOST}/{path}:{tag}"

@@ -14,6 +14,7 @@ MODULES: Final = {
     "iamcredentials.googleapis.com": "iam_credentials",
     "logging.googleapis.com": "cloud_logging",
     "oauth2.googleapis.com": "oauth",
+    "run.googleapis.com": "cloud_run",
     "secretmanager.googleapis.com": "secret_manager",
     "servicenetworking.googleapis.com": "service_networking",
     "serviceusage.googleapis.com": "service_usage",
@@ -25,6 +26,7 @@ MODULES: Final = {
 PACKAGES: Final = {
     "google.api.serviceusage.v1": "serviceusage.googleapis.com",
     "google.cloud.resourcemanager.v3": "cloudresourcemanager.googleapis.com",
+    "google.cloud.run.v2": "run.googleapis.com",
     "google.cloud.secretmanager.v1": "secretmanager.googleapis.com",
     "google.cloud.sql.v1": "sqladmin.googleapis.com",
     "google.devtools.artifactregistry.v1": "artifactregistry.googleapis.com",

@@ -1,0 +1,1 @@
+"""Cloud Run: what runs behind its API. Instances are processes; executions, revisions and worker pools start and end them."""
