@@ -78,14 +78,21 @@ def read_state(folder: Path) -> State | None:
     """Return the state that a daemon wrote into `folder`, or None when there is none.
 
     Raises:
-        UsageError: The folder cannot be read.
+        UsageError: The folder cannot be read, or another version of this package wrote into it.
     """
     try:
-        return State(**json.loads((folder / STATE_FILE).read_text(encoding="utf-8")))
+        fields = json.loads((folder / STATE_FILE).read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None
     except OSError as error:
         raise unusable(error) from error
+    try:
+        return State(**fields)
+    except TypeError:
+        raise UsageError(
+            f"the sandbox {folder.name} was started by another version of ragonotebooks; "
+            f"end it with: kill {fields['pid']}; rm -r {folder}"
+        ) from None
 
 
 def write_state(folder: Path, state: State) -> None:

@@ -110,6 +110,15 @@ def test_a_name_that_cannot_be_used_ends_with_2(verb: str) -> None:
     assert "Traceback" not in done.stderr
 
 
+def test_a_sandbox_of_another_version_is_told_with_how_to_end_it(tmp_path: Path) -> None:
+    folder = tmp_path / f"ragonotebooks-{os.getuid()}" / "old"
+    folder.mkdir(parents=True)
+    (folder / "sandbox.json").write_text('{"name": "old", "pid": 4711}', encoding="utf-8")
+    done = command("status", "--name", "old", TMPDIR=str(tmp_path))
+    assert (done.returncode, done.stdout) == (2, "")
+    assert f"another version of ragonotebooks; end it with: kill 4711; rm -r {folder}" in done.stderr
+
+
 def test_a_daemon_that_died_is_told_in_one_sentence_and_down_removes_what_it_left() -> None:
     name = f"test-{secrets.token_hex(4)}"
     state = client.up(name)
