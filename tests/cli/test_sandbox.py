@@ -6,6 +6,7 @@ import secrets
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -110,11 +111,13 @@ def test_a_name_that_cannot_be_used_ends_with_2(verb: str) -> None:
     assert "Traceback" not in done.stderr
 
 
-def test_a_sandbox_of_another_version_is_told_with_how_to_end_it(tmp_path: Path) -> None:
-    folder = tmp_path / f"ragonotebooks-{os.getuid()}" / "old"
-    folder.mkdir(parents=True)
-    (folder / "sandbox.json").write_text('{"name": "old", "pid": 4711}', encoding="utf-8")
-    done = command("status", "--name", "old", TMPDIR=str(tmp_path))
+def test_a_sandbox_of_another_version_is_told_with_how_to_end_it() -> None:
+    # pytest's own folders have too long a path for a sandbox
+    with tempfile.TemporaryDirectory(prefix="old-") as short:
+        folder = Path(short) / f"ragonotebooks-{os.getuid()}" / "old"
+        folder.mkdir(parents=True)
+        (folder / "sandbox.json").write_text('{"name": "old", "pid": 4711}', encoding="utf-8")
+        done = command("status", "--name", "old", TMPDIR=short)
     assert (done.returncode, done.stdout) == (2, "")
     assert f"another version of ragonotebooks; end it with: kill 4711; rm -r {folder}" in done.stderr
 
