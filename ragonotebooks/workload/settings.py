@@ -110,7 +110,7 @@ def number(environment: Mapping[str, str], variable: str, default: int) -> int:
 
 
 def artifacts(environment: Mapping[str, str]) -> str:
-    """ARTIFACTS: where corpus, shards and manifests live, `s3://bucket/prefix` or `file:///folder`."""
+    """ARTIFACTS: where corpus, shards and manifests live, `s3://bucket/prefix`, `gs://bucket/prefix` or `file:///folder`."""
     return _required(environment, "ARTIFACTS", "the artifact store, such as s3://bucket/prefix")
 
 

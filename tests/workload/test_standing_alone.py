@@ -1,4 +1,4 @@
-"""The workload goes into an image by itself, with the packages of its requirements.txt."""
+"""The workload goes into an image by itself, with the packages that its cloud's requirements name."""
 
 import ast
 import sys
@@ -10,7 +10,9 @@ import ragonotebooks.workload
 
 FOLDER = Path(ragonotebooks.workload.__file__).parent
 UI = ("ui.py", "page.py")
+OF_A_CLOUD = ("artifacts_s3.py", "artifacts_gcs.py")
 BROUGHT_ALONG = {"botocore": "boto3", "pydantic": "fastapi", "starlette": "fastapi"}
+GOOGLE = {"google-cloud-storage"}  # many distributions share the package google
 
 
 def test_it_imports_its_own_modules_relatively_and_nothing_above() -> None:
@@ -19,9 +21,16 @@ def test_it_imports_its_own_modules_relatively_and_nothing_above() -> None:
     assert "ragonotebooks" not in imported(FOLDER.glob("*.py"))
 
 
-def test_its_requirements_are_what_it_imports() -> None:
-    services = [path for path in FOLDER.glob("*.py") if path.name not in UI]
-    assert needed(services) == listed("requirements.txt")
+def test_the_requirements_of_a_cloud_are_what_is_imported_there() -> None:
+    common = needed(path for path in FOLDER.glob("*.py") if path.name not in (*UI, *OF_A_CLOUD))
+    assert listed("requirements.txt") == common | needed([FOLDER / "artifacts_s3.py"])
+    assert listed("requirements-gcp.txt") == common | GOOGLE
+    assert imported([FOLDER / "artifacts_gcs.py"]) - sys.stdlib_module_names == {"google"}
+
+
+def test_a_cloud_is_imported_where_its_store_is_opened() -> None:
+    others = [path for path in FOLDER.glob("*.py") if path.name not in OF_A_CLOUD]
+    assert not imported(others) & {"boto3", "botocore", "google"}
 
 
 def test_the_ui_needs_none_of_the_rest() -> None:
