@@ -7,7 +7,6 @@ from typing import Any, Final
 from ragonotebooks.sandbox.context import Context
 from ragonotebooks.sandbox.gcp import grpc_front, http_front
 from ragonotebooks.sandbox.gcp.cloud import Cloud
-from ragonotebooks.sandbox.gcp.identity import OPERATOR
 
 _SOCKET: Final = "grpc.sock"
 
@@ -26,8 +25,3 @@ class ControlPlane:
         with self.cloud.context.lock:
             self._server = self._server or grpc_front.serve(self.cloud, self._socket)
         return self._socket
-
-
-def operator() -> str:
-    """The e-mail address of the person at the keyboard."""
-    return OPERATOR

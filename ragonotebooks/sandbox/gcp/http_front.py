@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final
-from urllib.parse import parse_qsl, unquote
+from urllib.parse import parse_qsl
 
 from ragonotebooks.sandbox.gcp import engine
 from ragonotebooks.sandbox.gcp.cloud import Cloud
@@ -145,8 +145,3 @@ def answer_request(cloud: Cloud, request: Request) -> Response:
         code = refusal.code if refusal else None
         cloud.context.ledger.write(engine.timed(entry, response.status, code), started)
     return response
-
-
-def segments(path: str) -> list[str]:
-    """The decoded segments of a path."""
-    return [unquote(part) for part in path.strip("/").split("/")]

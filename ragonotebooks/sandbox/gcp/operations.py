@@ -52,8 +52,8 @@ class Operations:
             raise not_found(name)
         return self._hosts[name]
 
-    def get(self, name: str, wait: bool = True) -> operations_pb2.Operation:
-        """Return an operation as it is; when `wait`, a little later if it is not done yet.
+    def get(self, name: str) -> operations_pb2.Operation:
+        """Return an operation; one that is not done is waited for a little.
 
         Raises:
             ApiError: There is none.
@@ -61,7 +61,7 @@ class Operations:
         operation = self._all.get(name)
         if operation is None:
             raise not_found(name)
-        if wait and not operation.done:
+        if not operation.done:
             self._context.wait_until(lambda: bool(operation.done), _PATIENCE)
         return copy_of(operation)
 

@@ -6,7 +6,7 @@ from google.api_core import exceptions
 from google.cloud import secretmanager_v1
 from google.protobuf import field_mask_pb2
 
-from tests.sandbox.conftest import Sandbox
+from tests.sandbox.conftest import Sandbox, eventually
 from tests.sandbox.gcp.conftest import PROJECT
 
 NUMBERED = "projects/314159265358"
@@ -144,3 +144,20 @@ def test_errors_are_those_of_the_real_service(
         secrets.create_secret(parent=PROJECT, secret_id="bare", secret={"labels": {"a": "b"}})
     with pytest.raises((exceptions.PermissionDenied, exceptions.Forbidden), match="or it may not exist"):
         secrets.get_secret(name="projects/somebody-elses/secrets/a")
+
+
+def test_a_delayed_destruction_disables_at_once_and_destroys_when_its_time_has_come(
+    secrets: secretmanager_v1.SecretManagerServiceClient, secret: str
+) -> None:
+    delayed = {**AUTOMATIC, "version_destroy_ttl": {"seconds": 1}}
+    name = secrets.create_secret(parent=PROJECT, secret_id=f"{secret.rpartition('/')[2]}-x", secret=delayed).name
+    version = secrets.add_secret_version(parent=name, payload={"data": b"one"}).name
+    waiting = secrets.destroy_secret_version(name=version)
+    assert (waiting.state.name, waiting.scheduled_destroy_time is not None) == ("DISABLED", True)
+    eventually(lambda: [one.state.name for one in secrets.list_secret_versions(parent=name)] == ["DESTROYED"])
+
+
+def test_a_rotation_needs_a_topic(secrets: secretmanager_v1.SecretManagerServiceClient) -> None:
+    rotating = {**AUTOMATIC, "rotation": {"rotation_period": {"seconds": 86400}}}
+    with pytest.raises(BAD, match="Topics must be set"):
+        secrets.create_secret(parent=PROJECT, secret_id="rotating", secret=rotating)

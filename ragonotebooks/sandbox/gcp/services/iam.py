@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Final
 from google.cloud.iam_admin_v1 import types
 from google.protobuf import empty_pb2
 
-from ragonotebooks.sandbox.gcp.cloud import IAM, Cloud
+from ragonotebooks.sandbox.gcp.cloud import IAM
 from ragonotebooks.sandbox.gcp.errors import already_exists, changed_meanwhile, invalid, not_found, unmet
 from ragonotebooks.sandbox.gcp.fields import copy_of, merge, set_paths
 from ragonotebooks.sandbox.gcp.generic import Made, paged
@@ -47,9 +47,6 @@ class Iam(Service):
         "ListRoles": "",
         "QueryGrantableRoles": "",
     }
-
-    def __init__(self, cloud: Cloud) -> None:
-        super().__init__(cloud)
 
     @rpc("CreateServiceAccount")
     def _create(self, call: Call) -> Made:

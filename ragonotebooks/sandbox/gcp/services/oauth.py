@@ -2,7 +2,7 @@
 
 import json
 import time
-from typing import Any, ClassVar, Final
+from typing import Any, Final
 from urllib.parse import parse_qsl
 
 from ragonotebooks.sandbox.gcp.errors import ApiError
@@ -20,7 +20,6 @@ class OAuth(Service):
     host = "oauth2.googleapis.com"
     title = "OAuth 2.0"
     always_enabled = True
-    permissions: ClassVar = {}
 
     def http(self, request: Request, entry: Entry) -> Response:
         """Answer a request for a token, or a question about one. Neither is in the ledger: getting a token is no call to an API."""

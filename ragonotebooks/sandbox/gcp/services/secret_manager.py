@@ -1,6 +1,10 @@
-"""Secret Manager: secrets and their versions. Payloads are kept apart from what the API shows of a version."""
+"""Secret Manager: secrets and their versions. Payloads are kept apart from what the API shows of a version.
+
+A schedule of rotations is kept, and no Pub/Sub topic is told; an expiry is kept, and the secret stays.
+"""
 
 import re
+import time
 from typing import Any, ClassVar, Final
 
 import google_crc32c
@@ -10,7 +14,7 @@ from ragonotebooks.sandbox.gcp.cloud import Cloud, new_etag
 from ragonotebooks.sandbox.gcp.errors import changed_meanwhile, invalid, not_found, unmet
 from ragonotebooks.sandbox.gcp.fields import copy_of
 from ragonotebooks.sandbox.gcp.generic import Made
-from ragonotebooks.sandbox.gcp.service import Call, Service, creating, deleting, rpc
+from ragonotebooks.sandbox.gcp.service import Call, Service, creating, deleting, rpc, showing
 
 _LARGEST: Final = 65536  # bytes of a payload; Secret Manager, "Quotas and limits"
 _ID: Final = re.compile(r"[A-Za-z0-9_-]{1,255}")
@@ -43,6 +47,8 @@ class SecretManager(Service):
                 "The secret has no replication policy: set automatic or user_managed.",
                 {"secret.replication": "required"},
             )
+        if secret.HasField("rotation") and not secret.topics:
+            raise invalid("Topics must be set to configure a rotation.", {"secret.topics": "required"})
         if secret.HasField("ttl"):
             secret.expire_time.FromDatetime(secret.create_time.ToDatetime() + secret.ttl.ToTimedelta())
             secret.ClearField("ttl")
@@ -112,8 +118,7 @@ class SecretManager(Service):
         if state == _State.ENABLED:
             version.ClearField("scheduled_destroy_time")
         if state == _State.DESTROYED:
-            version.destroy_time.GetCurrentTime()
-            del self._payloads[version.name]
+            self._wipe(version)
         return copy_of(version), None
 
     def _version(self, name: str) -> Any:
@@ -133,7 +138,19 @@ class SecretManager(Service):
         version = self.cloud.store.find(self.host, name)
         if version is None:
             raise not_found(f"Secret Version [{name}]")
+        if version.HasField("scheduled_destroy_time") and version.scheduled_destroy_time.seconds <= time.time():
+            self._wipe(version)
         return version
+
+    def _wipe(self, version: Any) -> None:
+        version.state = _State.DESTROYED
+        version.ClearField("scheduled_destroy_time")
+        version.destroy_time.GetCurrentTime()
+        self._payloads.pop(version.name, None)
+
+    @showing("SecretVersion")
+    def _showing(self, call: Call, version: Any) -> None:
+        version.CopyFrom(self._kept(version.name))
 
     def _names(self, secret: str) -> list[str]:
         return [entry.name for entry in self.cloud.store.children(self.host, f"{secret}/versions")]

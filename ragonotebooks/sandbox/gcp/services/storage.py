@@ -1,6 +1,6 @@
 """Cloud Storage: the JSON API with its uploads, downloads and batches, and the XML API's GET, HEAD, PUT and DELETE of an object."""
 
-from typing import Any, ClassVar
+from typing import Any
 from urllib.parse import unquote
 
 from ragonotebooks.sandbox.gcp.access import authenticate, require_enabled
@@ -31,7 +31,6 @@ class Storage(Service):
 
     host = "storage.googleapis.com"
     title = "Cloud Storage API"
-    permissions: ClassVar = {}
 
     def __init__(self, cloud: Cloud) -> None:
         super().__init__(cloud)
