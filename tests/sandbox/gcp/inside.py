@@ -29,9 +29,10 @@ from ragonotebooks.sandbox.server import create_server
 from ragonotebooks.sandbox.state import State, folder_of, root
 from ragonotebooks.sandbox.watcher import Watcher
 from tests.sandbox.conftest import Sandbox
-from tests.sandbox.gcp.conftest import environment_of
+from tests.sandbox.gcp.conftest import PROJECT, environment_of
 
 _TASK = "the test"
+_ID = PROJECT.partition("/")[2]
 
 
 class Inside:
@@ -51,6 +52,11 @@ class Inside:
         trusting = httplib2.Http(ca_certs=str(self.context.authority.bundle))
         credentials, _ = google.auth.default()
         return build(name, version, http=AuthorizedHttp(credentials, http=trusting), cache_discovery=False)
+
+    def enable(self, *apis: str) -> None:
+        """Enable APIs, given by the first label of their hosts."""
+        hosts = [f"{api}.googleapis.com" for api in apis]
+        self.api("serviceusage").services().batchEnable(parent=PROJECT, body={"serviceIds": hosts}).execute()
 
     @contextmanager
     def placed(self, subnetwork: str, *tags: str) -> Iterator[Place]:
@@ -89,6 +95,20 @@ def google_cloud() -> Iterator[Inside]:
         shutil.rmtree(folder)
         if not any(root().iterdir()):
             root().rmdir()
+
+
+def network_for_services(inside: Inside, network: str, subnet: str) -> None:
+    """Make a network with a subnet in us-central1 and private services access."""
+    compute = inside.api("compute")
+    parent = f"{PROJECT}/global/networks/{network}"
+    compute.networks().insert(project=_ID, body={"name": network, "autoCreateSubnetworks": False}).execute()
+    inner = {"name": subnet, "network": parent, "ipCidrRange": "10.30.0.0/24"}
+    compute.subnetworks().insert(project=_ID, region="us-central1", body=inner).execute()
+    reserved = {"name": f"{network}-services", "purpose": "VPC_PEERING", "prefixLength": 20, "network": parent}
+    compute.globalAddresses().insert(project=_ID, body=reserved).execute()
+    connection = {"network": parent, "reservedPeeringRanges": [reserved["name"]]}
+    connections = inside.api("servicenetworking").services().connections()
+    connections.create(parent="services/servicenetworking.googleapis.com", body=connection).execute()
 
 
 def _serve(context: Context) -> Cloud:
