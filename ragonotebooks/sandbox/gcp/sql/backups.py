@@ -15,6 +15,7 @@ class SqlBackups(SqlContents):
     @rpc("sql.instances.restoreBackup")
     def _restore(self, call: Call) -> Any:
         instance, name = self._instance(call), call.message["instance"]
+        self._check_idle(name)
         context = call.body.get("restoreBackupContext", {})
         source = context.get("instanceId", name)
         path = f"{self.cloud.project.name}/instances/{source}/backupRuns/{context.get('backupRunId', '')}"
@@ -25,6 +26,7 @@ class SqlBackups(SqlContents):
     @rpc("sql.backupRuns.insert")
     def _back_up(self, call: Call) -> Any:
         instance, name = self._instance(call), call.message["instance"]
+        self._check_idle(name)
         self._servers.running(name)
         backup = str(time.time_ns() // 1_000_000)
         path = f"{self.cloud.project.name}/instances/{name}/backupRuns/{backup}"

@@ -32,6 +32,7 @@ class SqlContents(SqlInstances):
 
     @rpc("sql.databases.insert")
     def _new_database(self, call: Call) -> Any:
+        self._check_idle(call.message["instance"])
         name = _new_name(call, self._list_databases(call))
         if call.body.get("charset", "UTF8").upper() not in ("UTF8", "UTF-8"):
             raise unsupported(f"{HOST} databases with the charset {call.body['charset']}")
@@ -39,6 +40,7 @@ class SqlContents(SqlInstances):
 
     @rpc("sql.databases.delete")
     def _drop_database(self, call: Call) -> Any:
+        self._check_idle(call.message["instance"])
         name = self._get_database(call)["name"]
         drop = sql.SQL("DROP DATABASE {}").format(sql.Identifier(name))
         return self._in_server(call, f"failed to delete database {name}", lambda server: server.execute(drop))
@@ -61,6 +63,7 @@ class SqlContents(SqlInstances):
 
     @rpc("sql.users.insert")
     def _new_user(self, call: Call) -> Any:
+        self._check_idle(call.message["instance"])
         name = _new_name(call, self._list_users(call))
         if (kind := call.body.get("type", "BUILT_IN")) != "BUILT_IN":
             raise unsupported(f"{HOST} users of the type {kind}")
@@ -71,12 +74,14 @@ class SqlContents(SqlInstances):
 
     @rpc("sql.users.update")
     def _change_user(self, call: Call) -> Any:
+        self._check_idle(call.message["instance"])
         call.message.setdefault("name", call.body.get("name", ""))
         name, password = self._get_user(call)["name"], _password(call)
         return self._in_server(call, f"user {name}", lambda server: server.change_password(name, password))
 
     @rpc("sql.users.delete")
     def _drop_user(self, call: Call) -> Any:
+        self._check_idle(call.message["instance"])
         name = self._get_user(call)["name"]
         drop = sql.SQL("DROP ROLE {}").format(sql.Identifier(name))
         return self._in_server(call, f"failed to delete user {name}", lambda server: server.execute(drop))

@@ -134,6 +134,7 @@ class SqlInstances(JsonService):
     @rpc("sql.instances.restart")
     def _restart(self, call: Call) -> Any:
         instance = self._instance(call)
+        self._check_idle(instance["name"])
         self._servers.running(instance["name"])
         return instance, self._alone(instance["name"], lambda: self._servers.restart(instance["name"]))
 
