@@ -1,6 +1,7 @@
 """Google Cloud as `connect` sees it: its variables, and whom the clients of this kernel act as."""
 
 import os
+import sys
 from typing import Final
 
 from ragonotebooks.errors import RagonotebooksError, UsageError
@@ -25,7 +26,9 @@ def variables(region: str) -> dict[str, str]:
 
 
 def forget_clients() -> None:
-    """Google's clients keep no session: each reads its credentials when it is made."""
+    """Google's clients keep no session, but httplib2, under discovery clients, reads whom to trust when it is imported."""
+    if httplib2 := sys.modules.get("httplib2"):
+        httplib2.CA_CERTS = httplib2.certs.where()  # type: ignore[attr-defined]  # httplib2 ships no types
 
 
 def who_am_i(target: str) -> tuple[str, str]:

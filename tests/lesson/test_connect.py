@@ -8,6 +8,7 @@ from typing import Any
 import boto3
 import pytest
 from google.cloud import storage
+from googleapiclient.discovery import build
 
 from ragonotebooks import connect
 from ragonotebooks.errors import RagonotebooksError, UsageError
@@ -82,6 +83,8 @@ def test_the_lab_of_google_cloud_names_a_project_and_a_person(sandbox: Sandbox) 
     assert replace(lab, identity="ci@p.iam.gserviceaccount.com").member.startswith("serviceAccount:ci@")
     assert lab.labels == {"deployment": "papers", "managed-by": "ragonotebooks"}
     assert list(storage.Client().list_buckets()) == []
+    usage = build("serviceusage", "v1").services()
+    assert usage.list(parent=f"projects/{lab.project}", filter="state:ENABLED").execute()["services"]
 
 
 @pytest.mark.usefixtures("travelling")
