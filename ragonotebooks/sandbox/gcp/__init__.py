@@ -44,13 +44,20 @@ How to add a service
     for more (`iam.serviceAccounts.actAs`).
 
 Clients without HTTP rules
-    (IAM, Monitoring, Logging, Cloud SQL): `discovery = ("sqladmin", "v1")` takes the rules from the discovery document that
+    (IAM, Monitoring, Logging): `discovery = ("iam", "v1")` takes the rules from the discovery document that
     google-api-python-client ships; `discovered` names the RPC of a method where names do not tell.
 
 APIs without a gRPC client
     (Compute, Service Networking): subclass `json_service.JsonService`, which is driven by the discovery document; resources
     are JSON. `@rpc("compute.networks.insert")` handlers and the same hooks work, with `call.message` the parameters and
-    `call.body` the body. Never import `google.cloud.compute_v1` here: it takes 94 MB.
+    `call.body` the body. Never import `google.cloud.compute_v1` here: it takes 94 MB. Cloud SQL, whose RPCs are called `Get` and
+    `Insert` in each of its gRPC services, is one of them too: `rest_of_grpc.py` puts a gRPC call as the REST request it equals.
+
+Networks
+    `compute.places.place_in` gives a program a place in a subnet; it is entered in `context.places` under its task's name.
+    `places.reaches` and `places.reaches_google` say where it gets. A managed service takes a private address of
+    `compute.private_services.addresses`, and its relay asks `places.admits_to_service`. Servers that run tell of themselves
+    in `context.servers`.
 
 APIs of another make
     (Cloud Storage, the OAuth endpoints): override `Service.http(request, entry)`, and fill in the ledger's entry.

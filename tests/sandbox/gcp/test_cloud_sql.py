@@ -242,13 +242,13 @@ def test_a_protected_instance_is_not_deleted_and_a_deleted_one_leaves_nothing(sq
     sql.create("short-lived", deletionProtectionEnabled=True)
     process = Path(f"/proc/{sql.pid('short-lived')}")
     assert process.exists()
-    folders = set((sql.inside.context.folder / "cloudsql").iterdir())
+    folders = set((sql.inside.context.folder / "sql").iterdir())
     with pytest.raises(HttpError, match="disable the deletion protection"):
         sql.api.instances().delete(project=PROJECT, instance="short-lived").execute()
     sql.patch("short-lived", deletionProtectionEnabled=False)
     sql.succeed(sql.api.instances().delete(project=PROJECT, instance="short-lived"))
     assert not process.exists()
-    assert len(set((sql.inside.context.folder / "cloudsql").iterdir())) == len(folders) - 1
+    assert len(set((sql.inside.context.folder / "sql").iterdir())) == len(folders) - 1
     with pytest.raises(HttpError, match="not found"):
         sql.get("short-lived")
 

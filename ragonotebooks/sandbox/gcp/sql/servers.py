@@ -83,7 +83,7 @@ class Servers:
         context, name = self._cloud.context, instance["name"]
         endpoint = places.ServiceEndpoint(instance["settings"]["ipConfiguration"]["privateNetwork"], address, PORT)
         # a unix socket's path may have 107 bytes
-        folder = context.folder / "cloudsql" / secrets.token_hex(5)
+        folder = context.folder / "sql" / secrets.token_hex(5)
         server = Postgres(self.installation, folder, context.watcher, CLOUD_SQL)
         listener = free_listener(PORT)
         certificates = Certificates(name, instance["connectionName"])
@@ -177,7 +177,7 @@ class Servers:
             yield Server("sqladmin", name, state, real.address, PORT, pid, str(real.server.log))
 
     def _backup(self, backup: str) -> Path:
-        return self._cloud.context.folder / "cloudsql-backups" / backup
+        return self._cloud.context.folder / "sql-backups" / backup
 
 
 def _write_flags(server: Postgres, flags: Mapping[str, str]) -> None:
