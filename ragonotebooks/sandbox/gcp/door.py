@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 #: The hosts that are played.
 HOSTS: Final = r"(.+\.)?googleapis\.com"
 _REGISTRIES: Final = r"[a-z0-9-]+-docker\.pkg\.dev"
+_RUN: Final = r".+\.run\.app"
 _METADATA: Final = r"metadata\.google\.internal|169\.254\.169\.254"
 
 
@@ -43,6 +44,7 @@ class Door:
         front.play(HOSTS, self)
         front.play(_REGISTRIES, self._registry)
         front.play_whole(_METADATA, _Player(lambda: self._run().instances.metadata))
+        front.play_whole(_RUN, _Player(lambda: self._run().gate))
 
     def verdict(self, instance: str, host: str) -> str | None:
         """Say why the network of an instance of Cloud Run does not lead to a host, None when it does."""

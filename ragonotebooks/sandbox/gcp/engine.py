@@ -13,7 +13,7 @@ from ragonotebooks.sandbox.gcp.access import admit, authenticate
 from ragonotebooks.sandbox.gcp.apis import Rpc, is_operation
 from ragonotebooks.sandbox.gcp.cloud import Cloud
 from ragonotebooks.sandbox.gcp.errors import invalid, unsupported
-from ragonotebooks.sandbox.gcp.fields import require, set_at, value_at
+from ragonotebooks.sandbox.gcp.fields import has_field, require, set_at, value_at
 from ragonotebooks.sandbox.gcp.service import Call, Service, Work
 from ragonotebooks.sandbox.ledger import Call as Entry
 
@@ -93,10 +93,20 @@ def _action(call: Call) -> str:
 
 
 def _check(call: Call) -> None:
-    missing = list(require(call.message, call.service.behaviours))
+    missing = [path for path in require(call.message, call.service.behaviours) if _is_asked_for(call, path)]
     if missing:
         text = f"The request {call.method.name} lacks {', '.join(missing)}."
         raise invalid(text, dict.fromkeys(missing, "required"))
+
+
+def _is_asked_for(call: Call, path: str) -> bool:
+    """Whether a required field must be in a request: an update need not bring what its mask leaves out (AIP-203)."""
+    standard = call.service.standards.get(call.method.path)
+    if standard is None or standard.verb != "update" or not path.startswith(f"{standard.field}."):
+        return True
+    mask = list(call.message.update_mask.paths) if has_field(call.message, "update_mask") else []
+    inner = f"{path.removeprefix(f'{standard.field}.')}."
+    return not mask or any(one == "*" or inner.startswith(f"{one}.") for one in mask)
 
 
 def _told(call: Call, found: Any) -> Message:

@@ -7,7 +7,8 @@ import shutil
 import threading
 import uuid
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from itertools import count
 from pathlib import Path
@@ -41,6 +42,7 @@ LOGGING: Final = "logging.googleapis.com"
 
 _GRACE: Final = 10.0  # seconds from SIGTERM to SIGKILL; Cloud Run, "Container runtime contract", read 2026-11
 _KEPT_LINES: Final = 5
+_THREADS: Final = 8
 # how an instance without a network looks from outside (a documentation address, RFC 5737)
 _PUBLIC: Final = "192.0.2.10"
 _NOT_FOR_INSTANCES: Final = ("AWS_", "BOTO_", "CLOUDSDK_", "GCE_", "GOOGLE_", "NO_GCE_CHECK", "RAGONOTEBOOKS_")
@@ -88,6 +90,7 @@ class Host:
         images: Where images are unpacked.
         metadata: Tells instances who they are.
         running: The instances that have a process, by name.
+        threads: On which instances are started and ended.
     """
 
     def __init__(self, cloud: Cloud) -> None:
@@ -95,6 +98,7 @@ class Host:
         self.images = ImageStore(cloud.context.folder / "run-images")
         self.metadata = MetadataServer(cloud)
         self.running: dict[str, Instance] = {}
+        self.threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="instances")
 
     def verdict(self, name: str, host: str) -> str | None:
         """Return why an instance's network does not lead to a host, None when it does."""
@@ -113,6 +117,7 @@ class Instance:
     Args:
         host: What all share.
         plan: What it is to be.
+        on_end: Is called when it has ended.
 
     Attributes:
         id: Its id.
@@ -122,8 +127,8 @@ class Instance:
         code: The exit code, once it has ended.
     """
 
-    def __init__(self, host: Host, plan: Plan) -> None:
-        self._host, self.plan = host, plan
+    def __init__(self, host: Host, plan: Plan, on_end: Callable[[], None] = lambda: None) -> None:
+        self._host, self.plan, self._on_end = host, plan, on_end
         self.id = uuid.uuid4().hex
         self.name = f"//run.googleapis.com/{plan.owner}/instances/{self.id}"
         self.last_lines: deque[str] = deque(maxlen=_KEPT_LINES)
@@ -336,6 +341,7 @@ class Instance:
         with self._host.cloud.context.changed:
             self.ended.set()
             self._host.cloud.context.changed.notify_all()
+        self._on_end()
 
     def _clear_away(self) -> None:
         self._host.running.pop(self.name, None)

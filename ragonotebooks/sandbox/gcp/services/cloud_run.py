@@ -6,21 +6,24 @@ from google.cloud.run_v2 import types
 
 from ragonotebooks.sandbox.gcp.access import require_permission
 from ragonotebooks.sandbox.gcp.cloud import Cloud
-from ragonotebooks.sandbox.gcp.errors import changed_meanwhile, invalid
+from ragonotebooks.sandbox.gcp.errors import changed_meanwhile, invalid, unmet
 from ragonotebooks.sandbox.gcp.fields import copy_of
 from ragonotebooks.sandbox.gcp.generic import Made
 from ragonotebooks.sandbox.gcp.run import template as templates
+from ragonotebooks.sandbox.gcp.run.deployments import Deployments
 from ragonotebooks.sandbox.gcp.run.executions import Executions
 from ragonotebooks.sandbox.gcp.run.failures import fill_condition
+from ragonotebooks.sandbox.gcp.run.gate import Gate
 from ragonotebooks.sandbox.gcp.run.instance import Host
-from ragonotebooks.sandbox.gcp.service import Call, Service, Work, creating, deleting, rpc, updating
+from ragonotebooks.sandbox.gcp.run.revisions import Revisions
+from ragonotebooks.sandbox.gcp.service import Call, Service, Work, created, creating, deleting, rpc, updated, updating
 
 _TASKS: Final = 10_000  # of one execution; Cloud Run, "Quotas and limits", read 2026-11
 _RETRIES, _TIMEOUT = 3, 600  # defaults; Cloud Run Admin API v2, TaskTemplate
 
 
 class CloudRun(Service):
-    """Jobs and what they do."""
+    """Jobs, services and worker pools, and what they make."""
 
     host = "run.googleapis.com"
     title = "Cloud Run Admin API"
@@ -28,15 +31,71 @@ class CloudRun(Service):
         "google.cloud.run_v2:JobsClient",
         "google.cloud.run_v2:ExecutionsClient",
         "google.cloud.run_v2:TasksClient",
+        "google.cloud.run_v2:ServicesClient",
+        "google.cloud.run_v2:RevisionsClient",
+        "google.cloud.run_v2:WorkerPoolsClient",
     )
-    keeps = frozenset(("Job", "Execution", "Task"))
+    keeps = frozenset(("Job", "Execution", "Task", "Service", "Revision", "WorkerPool"))
     permissions: ClassVar = {"RunJob": "run.jobs.run", "CancelExecution": "run.executions.cancel"}
 
     def __init__(self, cloud: Cloud) -> None:
         super().__init__(cloud)
         self.instances = Host(cloud)
         self._executions = Executions(self.instances)
+        self._revisions = Revisions(self.instances)
+        self._deployments = Deployments(self.instances, self._revisions)
+        self.gate = Gate(self.instances, self._revisions)
         self._digests: dict[str, str] = {}
+        # of the image of what is being made or changed, until it is kept
+        self._digest = ""
+
+    @creating("Service")
+    def _creating_service(self, call: Call, service: Any) -> None:
+        templates.check_name(service.name)
+        self._digest = self._deployments.complete_service(call, service, None)
+
+    @updating("Service")
+    def _updating_service(self, call: Call, before: Any, after: Any) -> None:
+        self._digest = self._deployments.complete_service(call, after, before)
+
+    @creating("WorkerPool")
+    def _creating_pool(self, call: Call, pool: Any) -> None:
+        templates.check_name(pool.name)
+        self._digest = self._deployments.complete_worker_pool(call, pool, None)
+
+    @updating("WorkerPool")
+    def _updating_pool(self, call: Call, before: Any, after: Any) -> None:
+        self._digest = self._deployments.complete_worker_pool(call, after, before)
+
+    @created("Service")
+    @created("WorkerPool")
+    def _created(self, call: Call, owner: Any) -> Work:
+        return self._deployments.revise(owner, None, self._digest)
+
+    @updated("Service")
+    @updated("WorkerPool")
+    def _updated(self, call: Call, before: Any, after: Any) -> Work:
+        return self._deployments.revise(after, before, self._digest)
+
+    @deleting("Service")
+    @deleting("WorkerPool")
+    def _deleting(self, call: Call, owner: Any) -> Work:
+        return self._deployments.remove(owner)
+
+    @deleting("Revision")
+    def _deleting_revision(self, call: Call, revision: Any) -> Work:
+        if why := self._deployments.uses(revision):
+            raise unmet(f"The revision {revision.name} cannot be deleted: {why}.")
+        pools = self._revisions.forget([revision.name])
+        return lambda: self._revisions.close(pools)
+
+    @created("Job")
+    def _created_job(self, call: Call, job: Any) -> None:
+        self._digests[job.name] = self._digest
+
+    @updated("Job")
+    def _updated_job(self, call: Call, before: Any, after: Any) -> None:
+        self._digests[after.name] = self._digest
 
     @creating("Job")
     def _creating_job(self, call: Call, job: Any) -> None:
@@ -100,7 +159,7 @@ class CloudRun(Service):
         if not task.HasField("timeout"):
             task.timeout.seconds = _TIMEOUT
         task.execution_environment = task.execution_environment or types.ExecutionEnvironment.EXECUTION_ENVIRONMENT_GEN2
-        self._digests[job.name] = templates.complete(call, task)
+        self._digest = templates.complete(call, task)
         job.generation += 1
         job.observed_generation = job.generation
         job.last_modifier = call.email

@@ -73,7 +73,7 @@ def onward(request: Request, port: int, forwarded: str) -> Head:
     named = head.tokens("connection")
     before = head.all("x-forwarded-for")
     chain = {"append": [*before, request.asked.source], "preserve": before, "remove": []}[forwarded]
-    fields = [field for field in _passing(head) if field[0].lower() not in _REPLACED]
+    fields = [field for field in lasting_fields(head) if field[0].lower() not in _REPLACED]
     if chain:
         fields.append(("X-Forwarded-For", ", ".join(chain)))
     fields += [("X-Forwarded-Proto", "http"), ("X-Forwarded-Port", str(port))]
@@ -87,7 +87,7 @@ def onward(request: Request, port: int, forwarded: str) -> Head:
 
 def back(response: Head, keep: bool, group: Group, target: Target) -> Head:
     """Return the answer's head as the client gets it, with the cookie that leads it to the same target again."""
-    fields = [*_passing(response), ("Connection", "keep-alive" if keep else "close")]
+    fields = [*lasting_fields(response), ("Connection", "keep-alive" if keep else "close")]
     if seconds := group.settings["sticky"]:
         expires = formatdate(time.time() + seconds, usegmt=True)
         fields.append(("Set-Cookie", f"{_COOKIE}={target.token}; Expires={expires}; Path=/"))
@@ -105,7 +105,7 @@ def token(group: Group, head: Head) -> str | None:
     return None
 
 
-def _passing(head: Head) -> list[tuple[str, str]]:
+def lasting_fields(head: Head) -> list[tuple[str, str]]:
     """The fields that are not about the connection alone."""
     dropped = _HOP_BY_HOP | (head.tokens("connection") - _ESSENTIAL)
     return [field for field in head.fields if field[0].lower() not in dropped]

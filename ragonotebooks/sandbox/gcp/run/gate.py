@@ -1,0 +1,235 @@
+"""The front end of Cloud Run: plays `*.run.app`, lets in whom policies let, and hands requests to instances."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import re
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, Final
+
+from google.cloud.run_v2 import types
+
+from ragonotebooks.sandbox.callers import CallerGone
+from ragonotebooks.sandbox.front import OPERATOR_ADDRESS
+from ragonotebooks.sandbox.gateway import GiveBack, Wanted
+from ragonotebooks.sandbox.gcp.cloud import Cloud
+from ragonotebooks.sandbox.gcp.identity import caller_of
+from ragonotebooks.sandbox.gcp.run import answers, requests_log
+from ragonotebooks.sandbox.gcp.run.exchange import Exchange, InstanceError
+from ragonotebooks.sandbox.gcp.run.failures import StartFailure
+from ragonotebooks.sandbox.gcp.run.instance import Host
+from ragonotebooks.sandbox.gcp.run.pool import Pool, Seat, TooBusyError
+from ragonotebooks.sandbox.gcp.run.revisions import HOST, Revisions
+from ragonotebooks.sandbox.parts.balancer import http1
+from ragonotebooks.sandbox.parts.balancer.http1 import BadMessageError, Head
+from ragonotebooks.sandbox.parts.balancer.passing import Request, understand
+from ragonotebooks.sandbox.streams import Stream, close, no_delay, quick_ack
+
+_URL: Final = re.compile(
+    r"(?:(?P<tag>[a-z0-9-]+)---)?(?P<name>[a-z0-9-]+)-(?P<number>\d+)\.(?P<region>[a-z0-9-]+)\.run\.app"
+)
+_INVOKE: Final = "run.routes.invoke"
+_IDLE_SECONDS: Final = 600.0
+_INTERNAL: Final[Any] = (
+    types.IngressTraffic.INGRESS_TRAFFIC_INTERNAL_ONLY,
+    types.IngressTraffic.INGRESS_TRAFFIC_INTERNAL_LOAD_BALANCER,
+)
+
+
+class RefusedError(Exception):
+    """A request that Cloud Run answers itself.
+
+    Args:
+        status: The HTTP status.
+        text: What is said to a person.
+    """
+
+    def __init__(self, status: int, text: str = "") -> None:
+        super().__init__(text)
+        self.status, self.text = status, text
+
+
+@dataclass(frozen=True)
+class Target:
+    """Who answers a request.
+
+    Attributes:
+        revision: Its name in full.
+        pool: Its instances.
+        timeout: How long an answer may take, in seconds.
+        verified: Whether the caller had to show who it is.
+    """
+
+    revision: str
+    pool: Pool
+    timeout: float
+    verified: bool
+
+
+class Gate:
+    """One for all services of a sandbox.
+
+    Args:
+        host: What all instances share.
+        revisions: Keeps revisions.
+    """
+
+    def __init__(self, host: Host, revisions: Revisions) -> None:
+        self._host, self._revisions = host, revisions
+        # the lock is not for the event loop to wait for
+        self._threads = ThreadPoolExecutor(4, thread_name_prefix="run gate")
+
+    @property
+    def _cloud(self) -> Cloud:
+        return self._host.cloud
+
+    async def take(self, client: Stream, wanted: Wanted, give_back: GiveBack) -> str | None:
+        """Serve a connection to its end, or tell why it must not pass."""
+        client[1].transport.resume_reading()  # type: ignore[attr-defined]  # a socket's transport can
+        ends = client[1].get_extra_info("peername"), client[1].get_extra_info("sockname")
+        try:
+            caller = await self._off_loop(self._cloud.context.callers.who, *ends)
+        except CallerGone:
+            return "the caller has gone"
+        if caller and (reason := await self._off_loop(self._host.verdict, caller, wanted.host)):
+            return str(reason)
+        if wanted.head:
+            target = wanted.head.split(b" ", 2)[1].decode("latin-1")
+            client[1].write(answers.to_https(target))
+            await client[1].drain()
+            close(client[1])
+            return None
+        client[1].write(wanted.greeting)
+        await client[1].drain()
+        try:
+            await client[1].start_tls(self._cloud.context.authority.server_context(wanted.host, ()))
+            no_delay(client[1])
+            while await self._next(client, wanted.host, caller):
+                quick_ack(client[1])
+        except (OSError, EOFError, TimeoutError, BadMessageError):
+            pass  # the client has gone, or sends what cannot be answered any more
+        finally:
+            close(client[1])
+        return None
+
+    async def _next(self, client: Stream, host: str, caller: str | None) -> bool:
+        """Answer a request; return whether there may be another one."""
+        async with asyncio.timeout(_IDLE_SECONDS):
+            head = await http1.read_request(client[0])
+        source = self._address(caller)
+        try:
+            request = understand(head, source)
+        except BadMessageError:
+            client[1].write(answers.problem(400, "", None))
+            await client[1].drain()
+            return False
+        log = requests_log.RequestLog(self._cloud, request, host)
+        try:
+            target = await self._off_loop(self._target, request, host, caller)
+        except RefusedError as refusal:
+            return await self._say(client, request, refusal)
+        keep = await self._ask(client, request, target, log)
+        self._threads.submit(log.write, target.revision)
+        return keep
+
+    async def _ask(self, client: Stream, request: Request, target: Target, log: requests_log.RequestLog) -> bool:
+        try:
+            seat = await target.pool.acquire()
+        except StartFailure as failure:
+            text = f"The request failed because no instance of the revision could be started: {failure}"
+            return await self._say(client, request, RefusedError(503, text), log)
+        except TooBusyError:
+            text = "The request was aborted because there was no available instance."
+            return await self._say(client, request, RefusedError(429, text), log)
+        try:
+            return await self._exchange(client, request, target, seat, log)
+        finally:
+            await target.pool.release(seat)
+
+    async def _exchange(
+        self, client: Stream, request: Request, target: Target, seat: Seat, log: requests_log.RequestLog
+    ) -> bool:
+        port = target.pool.probe.wanted
+        exchange = Exchange((seat.instance.address, port), request, client, target.timeout, unsigned=target.verified)
+        try:
+            keep = await exchange.run(log.trace)
+        except InstanceError as problem:
+            return await self._say(client, request, RefusedError(problem.status, str(problem)), log)
+        log.answered(exchange.status, exchange.sent, seat.instance.id)
+        return keep
+
+    async def _say(
+        self, client: Stream, request: Request, refusal: RefusedError, log: requests_log.RequestLog | None = None
+    ) -> bool:
+        # what is left of a body would be taken for the next request
+        keep = request.keep and request.framing == 0
+        text = answers.problem(refusal.status, refusal.text, request if keep else None)
+        client[1].write(text)
+        await client[1].drain()
+        if log:
+            log.answered(refusal.status, len(text), "", refusal.text)
+        return keep
+
+    def _target(self, request: Request, host: str, caller: str | None) -> Target:
+        """Find who answers, whether the caller may ask, and which revision's turn it is."""
+        with self._cloud.context.lock:
+            service, tag = self._service(host)
+            if service is None or service.default_uri_disabled:
+                raise RefusedError(404)
+            if service.ingress in _INTERNAL and not self._is_inside(caller):
+                raise RefusedError(404)
+            verified = self._admit(service, request.head)
+            statuses = [one for one in service.traffic_statuses if one.tag == tag or not tag]
+            if not statuses:
+                raise RefusedError(404 if tag else 503, "The service has no revision that is ready to serve.")
+            weights = [1 if tag else one.percent for one in statuses]
+            chosen = random.choices(statuses, weights)[0]
+            name = f"{service.name}/revisions/{chosen.revision}"
+            revision, pool = self._cloud.store.get(HOST, name), self._revisions.pool(name)
+            assert pool is not None
+            return Target(name, pool, revision.timeout.ToTimedelta().total_seconds(), verified)
+
+    def _service(self, host: str) -> tuple[Any, str]:
+        found, project = _URL.fullmatch(host), self._cloud.project
+        if found is None or found["number"] != project.number:
+            return None, ""
+        name = f"{project.name}/locations/{found['region']}/services/{found['name']}"
+        return self._cloud.store.find(HOST, name), found["tag"] or ""
+
+    def _is_inside(self, caller: str | None) -> bool:
+        """Whether a call comes by way of a VPC network of the project."""
+        instance = self._host.running.get(caller or "")
+        place = self._cloud.context.places.get(caller or "")
+        return bool(instance and place and place.vpc is not None and instance.sends_everything_through_the_network)
+
+    def _admit(self, service: Any, head: Head) -> bool:
+        """Let a caller in; return whether it had to show who it is."""
+        policies = self._cloud.policies
+        if service.invoker_iam_disabled or policies.allows(None, _INVOKE, HOST, service.name):
+            return False
+        given = head.get("x-serverless-authorization") or head.get("authorization") or ""
+        scheme, _, token = given.partition(" ")
+        if scheme.lower() != "bearer":
+            raise RefusedError(403, f"Your client does not have permission to get URL {head.line[1]} from this server.")
+        email = self._cloud.keys.identity_of(token)
+        caller = caller_of(email) if email else None
+        if caller is None or not self._is_for(service, token, caller.kind):
+            raise RefusedError(401, "The access token could not be verified")
+        if not policies.allows(caller, _INVOKE, HOST, service.name):
+            raise RefusedError(403, f"Your client does not have permission to get URL {head.line[1]} from this server.")
+        return True
+
+    def _is_for(self, service: Any, token: str, kind: str) -> bool:
+        """Whether an identity token is meant for a service; a person's is for any."""
+        tagged = [status.uri for status in service.traffic_statuses if status.uri]
+        audiences = [*service.urls, *tagged, *service.custom_audiences]
+        return kind == "user" or any(self._cloud.keys.identity_of(token, audience) for audience in audiences)
+
+    def _address(self, caller: str | None) -> str:
+        place = self._cloud.context.places.get(caller or "")
+        return place.address if place else OPERATOR_ADDRESS
+
+    async def _off_loop(self, function: Any, *arguments: Any) -> Any:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, function, *arguments)

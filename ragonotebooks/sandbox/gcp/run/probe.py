@@ -1,0 +1,117 @@
+"""When an instance may be asked: its startup probe, or that it listens on its port.
+
+Source: Cloud Run, "Configure container health checks for services", read 2026-11.
+"""
+
+import asyncio
+from dataclasses import dataclass
+from typing import Any, Final
+
+from ragonotebooks.sandbox.gcp.errors import invalid, unsupported
+from ragonotebooks.sandbox.gcp.run.failures import StartFailure
+from ragonotebooks.sandbox.gcp.run.instance import Instance
+from ragonotebooks.sandbox.parts.balancer.http1 import HEAD_LIMIT, BadMessageError, Head, read_response
+from ragonotebooks.sandbox.streams import close
+
+_LOOK_AGAIN: Final = 0.05
+_DEFAULT_SECONDS: Final = 240.0
+_HEALTHY: Final = range(200, 400)
+_LONGEST: Final = 240
+
+
+@dataclass(frozen=True)
+class Probe:
+    """What is asked of an instance, and how long it may take to answer.
+
+    Attributes:
+        port: The port; 0 for an instance that is asked nothing.
+        path: For HTTP: what is fetched; empty for TCP.
+        limit: Seconds from its start until it must have answered.
+        timeout: Seconds for one attempt.
+        wanted: The port that its PORT variable names.
+    """
+
+    port: int
+    path: str = ""
+    limit: float = _DEFAULT_SECONDS
+    timeout: float = 1.0
+    wanted: int = 0
+
+    async def wait(self, instance: Instance) -> None:
+        """Return when the instance answers.
+
+        Raises:
+            StartFailure: It has ended, or does not answer in time.
+        """
+        if self.port == 0:
+            return
+        deadline = asyncio.get_running_loop().time() + self.limit
+        while asyncio.get_running_loop().time() < deadline and not instance.ended.is_set():
+            if await self._answers(instance.address):
+                return
+            await asyncio.sleep(_LOOK_AGAIN)
+        raise StartFailure(self._problem(instance), "HEALTH_CHECK_CONTAINER_ERROR")
+
+    async def _answers(self, address: str) -> bool:
+        try:
+            async with asyncio.timeout(self.timeout):
+                reader, writer = await asyncio.open_connection(address, self.port, limit=HEAD_LIMIT)
+                try:
+                    if not self.path:
+                        return True
+                    fields = [("Host", f"{address}:{self.port}"), ("User-Agent", "CloudRun-HealthCheck")]
+                    writer.write(Head(("GET", self.path, "HTTP/1.1"), [*fields, ("Connection", "close")]).encode())
+                    return int((await read_response(reader)).line[1]) in _HEALTHY
+                finally:
+                    close(writer)
+        except (OSError, EOFError, BadMessageError, TimeoutError):
+            return False
+
+    def _problem(self, instance: Instance) -> str:
+        text = (
+            "The user-provided container failed to start and listen on the port defined provided by the "
+            f"PORT={self.wanted} environment variable within the allocated timeout."
+        )
+        if instance.code is not None:
+            text += f" Container called exit({instance.code})."
+        lines = "\n".join(instance.last_lines)
+        return f"{text} The last lines of its log:\n{lines}" if lines else f"{text} It has written nothing to its log."
+
+
+def port_of(container: Any) -> int:
+    """The port on which a container is asked.
+
+    Raises:
+        ApiError: It has several, or speaks another protocol.
+    """
+    if len(container.ports) > 1:
+        raise invalid("A container may have one port.", {"template.containers.ports": "more than one"})
+    if not container.ports:
+        container.ports.add(name="http1", container_port=8080)
+    port = container.ports[0]
+    if port.name not in ("", "http1"):
+        raise unsupported(f"a port of the protocol {port.name}", "is not supported by the sandbox, only http1")
+    port.name = "http1"
+    port.container_port = port.container_port or 8080
+    return int(port.container_port)
+
+
+def probe_of(container: Any) -> Probe:
+    """The startup probe of a container, completed with the defaults.
+
+    Raises:
+        ApiError: It is wrong.
+    """
+    port, given = port_of(container), container.startup_probe
+    kind = given.WhichOneof("probe_type")
+    if kind == "grpc":
+        raise unsupported("a gRPC startup probe")
+    if kind is None:
+        return Probe(port, wanted=port)
+    period, threshold = given.period_seconds or 10, given.failure_threshold or 3
+    if period * threshold > _LONGEST:
+        raise invalid(f"The startup probe takes {period * threshold} s; {_LONGEST} s is the most.")
+    chosen = getattr(given, kind)
+    path = (chosen.path or "/") if kind == "http_get" else ""
+    limit = float(given.initial_delay_seconds + period * threshold)
+    return Probe(chosen.port or port, path, limit, float(given.timeout_seconds or 1), port)
