@@ -3,6 +3,7 @@
 It listens on a unix socket only; who may reach it from where is a relay's business.
 """
 
+import contextlib
 import os
 import secrets
 import shutil
@@ -10,7 +11,7 @@ import signal
 import subprocess
 import sysconfig
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -190,13 +191,11 @@ class Postgres(Server):
         The processes are paused for the copy, so no write falls into it; the copy recovers from its log when it is started.
         """
         paused = [self._process.pid, *descendants(self._process.pid)] if self._process else []
-        for pid in paused:
-            os.kill(pid, signal.SIGSTOP)
+        _signal(paused, signal.SIGSTOP)
         try:
             shutil.copytree(self._data, target)
         finally:
-            for pid in paused:
-                os.kill(pid, signal.SIGCONT)
+            _signal(paused, signal.SIGCONT)
         return self._password
 
     def _answers(self) -> bool:
@@ -257,6 +256,13 @@ class Postgres(Server):
             raise RagonotebooksError(
                 f"{program} failed: {(done.stderr.strip() or done.stdout.strip()).splitlines()[-1]}"
             )
+
+
+def _signal(pids: Iterable[int], what: signal.Signals) -> None:
+    """Send a signal to processes; those whose connection has just ended are gone."""
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, what)
 
 
 def _bundled() -> Path | None:

@@ -142,7 +142,8 @@ def test_plain_text_is_refused_where_the_instance_says_so(sql: Sql) -> None:
         sql.query("shared", "SELECT 1", sslmode="disable")
     assert "error" not in sql.patch("shared", ipConfiguration={"sslMode": "ALLOW_UNENCRYPTED_AND_ENCRYPTED"})
     assert sql.query("shared", "SELECT 1", sslmode="disable") == [(1,)]
-    sql.patch("shared", ipConfiguration={"sslMode": "ENCRYPTED_ONLY"})
+    sql.patch("shared", ipConfiguration={"requireSsl": True})
+    assert sql.get("shared")["settings"]["ipConfiguration"]["sslMode"] == "ENCRYPTED_ONLY"
 
 
 @pytest.mark.usefixtures("placed")
@@ -236,6 +237,11 @@ def test_settings_are_changed_by_who_has_read_the_latest_alone(sql: Sql) -> None
     sql.patch("shared", settingsVersion=str(version), userLabels={"deployment": "ragonometrics"})
     with pytest.raises(HttpError, match="version is"):
         sql.patch("shared", settingsVersion=str(version), userLabels={})
+    with pytest.raises(HttpError, match="Invalid Tier"):
+        sql.patch("shared", tier="db-nowhere", ipConfiguration={"sslMode": "ALLOW_UNENCRYPTED_AND_ENCRYPTED"})
+    settings = sql.get("shared")["settings"]
+    assert (settings["settingsVersion"], settings["tier"]) == (str(version + 1), "db-f1-micro")
+    assert settings["ipConfiguration"]["sslMode"] == "ENCRYPTED_ONLY"
 
 
 def test_a_protected_instance_is_not_deleted_and_a_deleted_one_leaves_nothing(sql: Sql) -> None:

@@ -157,6 +157,21 @@ def test_a_rule_says_what_it_leaves_out() -> None:
     assert list(made.source_ranges) == ["0.0.0.0/0"]
 
 
+def test_a_rule_is_changed_in_part_or_as_a_whole_but_not_its_network() -> None:
+    network("amended")
+    network("amended-other")
+    rule("amend", network="global/networks/amended", allowed=ALL)
+    firewalls, which = compute_v1.FirewallsClient(), {"project": PROJECT, "firewall": "amend"}
+    firewalls.patch(**which, firewall_resource=compute_v1.Firewall(priority=10)).result()
+    assert firewalls.get(**which).priority == 10
+    whole = compute_v1.Firewall(name="amend", allowed=[compute_v1.Allowed(I_p_protocol="udp")])
+    firewalls.update(**which, firewall_resource=whole).result()
+    now = firewalls.get(**which)
+    assert (now.priority, now.allowed[0].I_p_protocol, now.network.rpartition("/")[2]) == (1000, "udp", "amended")
+    with pytest.raises(exceptions.BadRequest, match="cannot be changed"):
+        firewalls.patch(**which, firewall_resource=compute_v1.Firewall(network="global/networks/amended-other"))
+
+
 ALL = [compute_v1.Allowed(I_p_protocol="all")]
 
 

@@ -116,6 +116,8 @@ class Compute(JsonService):
         if call.method.verb == "patch" and call.body.get("fingerprint") != before["fingerprint"]:
             text = "Invalid fingerprint: it is not that of the subnetwork as it is now. Read it again."
             raise ApiError("FAILED_PRECONDITION", text, "conditionNotMet", status_code=412)
+        if "enableFlowLogs" in call.body and "enable" not in call.body.get("logConfig", {}):
+            after["logConfig"] = {**after.get("logConfig", {}), "enable": call.body["enableFlowLogs"]}
         _complete_flow_logs(after)
         after["fingerprint"] = _fingerprint()
 
@@ -153,7 +155,7 @@ class Compute(JsonService):
 
     @updating("firewalls")
     def _changed_firewall(self, call: Call, before: Json, after: Json) -> None:
-        after.setdefault("direction", before["direction"])
+        after.setdefault("direction", before["direction"])  # a rule without one is of ingress
         self._check_fixed(call, before, after)
         firewall.complete(after)
 
@@ -323,10 +325,9 @@ class Compute(JsonService):
 
     def _check_fixed(self, call: Call, before: Json, after: Json) -> None:
         for field in _FIXED[call.method.collection]:
-            old, new = before.get(field), after.get(field)
+            old, new = before.get(field), after.get(field, before.get(field))
             if field == "network" and new:
-                new = url_of(path_of(self.cloud, new))
-                after[field] = new
+                new = after[field] = url_of(path_of(self.cloud, new))
             if old != new:
                 text = f"Invalid value for field 'resource.{field}': '{new}'. It cannot be changed."
                 raise invalid(text, {f"resource.{field}": "immutable"})

@@ -48,9 +48,13 @@ class SqlBackups(SqlContents):
         return instance, work
 
     def _finish_backup(self, name: str, path: str, run: Json) -> None:
-        self._servers.back_up(name, run["id"])
-        with self.cloud.context.lock:
-            self.cloud.store.put(HOST, path, {**run, "status": "SUCCESSFUL", "endTime": now()})
+        status = "FAILED"
+        try:
+            self._servers.back_up(name, run["id"])
+            status = "SUCCESSFUL"
+        finally:
+            with self.cloud.context.lock:
+                self.cloud.store.put(HOST, path, {**run, "status": status, "endTime": now()})
 
     @deleting("backupRuns")
     def _drop_backup(self, call: Call, run: Json) -> Work:

@@ -174,7 +174,7 @@ class Servers:
         for name, real in list(self._real.items()):
             pid = real.server.pid
             state = "RUNNABLE" if pid else "STOPPED"
-            yield Server("sqladmin", name, state, real.address, PORT, pid, str(real.server.log))
+            yield Server("cloudsql", name, state, real.address, PORT, pid, str(real.server.log))
 
     def _backup(self, backup: str) -> Path:
         return self._cloud.context.folder / "sql-backups" / backup

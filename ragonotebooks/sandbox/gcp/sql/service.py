@@ -1,5 +1,6 @@
 """Instances of Cloud SQL and their operations. An operation ends when what was asked for holds: a server answers, or is gone."""
 
+from copy import deepcopy
 from typing import Any, Final
 
 from ragonotebooks.sandbox.gcp.cloud import Cloud, new_etag
@@ -71,6 +72,7 @@ class SqlInstances(JsonService):
     @updating("instances")
     def _changed_instance(self, call: Call, before: Json, after: Json) -> None:
         self._check_idle(before["name"])
+        after["settings"] = deepcopy(after["settings"])
         for field in ("region", "databaseVersion"):
             if after.get(field) != before.get(field):
                 raise unsupported(f"{HOST} a change of an instance's {field}")
@@ -80,6 +82,9 @@ class SqlInstances(JsonService):
             text = f"Precondition check failed: the settings' version is {version}, not {given}."
             raise ApiError("FAILED_PRECONDITION", text, "staleData", status_code=412)
         after.pop("rootPassword", None)
+        asked = call.body.get("settings", {}).get("ipConfiguration", {})
+        if "requireSsl" in asked and "sslMode" not in asked:
+            del after["settings"]["ipConfiguration"]["sslMode"]
         instances.check_settings(self.cloud, after["settings"])
         old, new = (one["settings"]["ipConfiguration"]["privateNetwork"] for one in (before, after))
         if old != new:
