@@ -14,6 +14,7 @@ MODULES: Final = {
     "iamcredentials.googleapis.com": "iam_credentials",
     "logging.googleapis.com": "cloud_logging",
     "oauth2.googleapis.com": "oauth",
+    "redis.googleapis.com": "memorystore",
     "run.googleapis.com": "cloud_run",
     "secretmanager.googleapis.com": "secret_manager",
     "servicenetworking.googleapis.com": "service_networking",
@@ -25,6 +26,7 @@ MODULES: Final = {
 #: The host of a proto package.
 PACKAGES: Final = {
     "google.api.serviceusage.v1": "serviceusage.googleapis.com",
+    "google.cloud.redis.v1": "redis.googleapis.com",
     "google.cloud.resourcemanager.v3": "cloudresourcemanager.googleapis.com",
     "google.cloud.run.v2": "run.googleapis.com",
     "google.cloud.secretmanager.v1": "secretmanager.googleapis.com",

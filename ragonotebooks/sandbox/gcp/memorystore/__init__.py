@@ -1,0 +1,1 @@
+"""What Memorystore for Redis is made of: checks of instances, and the servers behind them."""
