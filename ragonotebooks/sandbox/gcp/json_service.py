@@ -198,13 +198,17 @@ def make(call: Call, path: str, resource: Json) -> tuple[Json, Work | None]:
 
 def _patch(call: Call) -> Any:
     before: Json = call.cloud.store.get(call.service.host, call.path)
-    return keep(call, before, _merged(before, call.body))
+    return keep(call, before, {**_merged(before, call.body), **_fixed(before)})
 
 
 def _update(call: Call) -> Any:
     before: Json = call.cloud.store.get(call.service.host, call.path)
-    fixed: Json = {key: before[key] for key in ("kind", "id", "selfLink", "creationTimestamp", "name") if key in before}
-    return keep(call, before, {**call.body, **fixed})
+    return keep(call, before, {**call.body, **_fixed(before)})
+
+
+def _fixed(before: Json) -> Json:
+    """What no change changes: clients send back what they have read."""
+    return {key: before[key] for key in ("kind", "id", "selfLink", "creationTimestamp", "name") if key in before}
 
 
 def keep(call: Call, before: Json, after: Json) -> tuple[Json, Work | None]:

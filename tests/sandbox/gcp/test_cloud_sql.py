@@ -200,6 +200,30 @@ def test_a_restored_backup_has_the_rows_of_its_moment(sql: Sql) -> None:
 
 
 @pytest.mark.usefixtures("placed")
+def test_a_backup_is_restored_into_another_instance(sql: Sql) -> None:
+    sql.query("shared", "CREATE TABLE moved AS SELECT 1 AS one")
+    sql.succeed(sql.api.backupRuns().insert(project=PROJECT, instance="shared", body={}))
+    [backup] = sql.api.backupRuns().list(project=PROJECT, instance="shared").execute()["items"]
+    sql.create("second")
+    body = {"restoreBackupContext": {"backupRunId": backup["id"], "instanceId": "shared"}}
+    sql.succeed(sql.api.instances().restoreBackup(project=PROJECT, instance="second", body=body))
+    assert sql.query("second", "SELECT one FROM moved") == [(1,)]
+    sql.succeed(sql.api.instances().delete(project=PROJECT, instance="second"))
+
+
+def test_a_whole_instance_is_sent_back_and_changes_its_settings_alone(sql: Sql) -> None:
+    instance = sql.get("shared")
+    changed = {**instance, "state": "SUSPENDED", "ipAddresses": []}
+    changed["settings"] = {**instance["settings"], "userLabels": {"sent": "back"}}
+    sql.succeed(sql.api.instances().patch(project=PROJECT, instance="shared", body=changed))
+    now = sql.get("shared")
+    assert now["settings"]["userLabels"] == {"sent": "back"}
+    assert {key: now[key] for key in ("state", "ipAddresses", "name")} == {
+        key: instance[key] for key in ("state", "ipAddresses", "name")
+    }
+
+
+@pytest.mark.usefixtures("placed")
 def test_a_killed_server_comes_back_with_its_data(sql: Sql) -> None:
     sql.query("shared", "CREATE TABLE killed AS SELECT 1 AS one")
     before = sql.pid("shared")

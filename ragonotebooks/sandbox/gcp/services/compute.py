@@ -30,9 +30,9 @@ _INTERNET: Final = "global/gateways/default-internet-gateway"
 _USERS: Final = ("regions/-/subnetworks", "global/firewalls", "regions/-/routers", "global/addresses")
 _FIXED: Final = {
     "networks": ("autoCreateSubnetworks",),
-    "subnetworks": ("ipCidrRange", "network", "privateIpGoogleAccess", "purpose"),
+    "subnetworks": ("ipCidrRange", "network", "privateIpGoogleAccess", "purpose", "region", "gatewayAddress"),
     "firewalls": ("network", "direction"),
-    "routers": ("network",),
+    "routers": ("network", "region"),
 }
 _LONGEST_PREFIX: Final = 29
 _NAT_ADDRESSES: Final = ranges.parse("", "198.51.100.0/24")
@@ -326,7 +326,7 @@ class Compute(JsonService):
     def _check_fixed(self, call: Call, before: Json, after: Json) -> None:
         for field in _FIXED[call.method.collection]:
             old, new = before.get(field), after.get(field, before.get(field))
-            if field == "network" and new:
+            if field in ("network", "region") and new:
                 new = after[field] = url_of(path_of(self.cloud, new))
             if old != new:
                 text = f"Invalid value for field 'resource.{field}': '{new}'. It cannot be changed."

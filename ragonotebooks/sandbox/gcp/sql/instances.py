@@ -27,7 +27,10 @@ _REFUSED: Final = (
     "diskEncryptionConfiguration",
     "onPremisesConfiguration",
 )
-_REFUSED_SETTINGS: Final = ("activeDirectoryConfig", "sqlServerAuditConfig", "connectionPoolConfig", "dataApiAccess")
+_REFUSED_SETTINGS: Final = (
+    *("activeDirectoryConfig", "sqlServerAuditConfig", "connectionPoolConfig", "dataApiAccess"),
+    *("finalBackupConfig", "retainBackupsOnDelete"),
+)
 _REFUSED_IP: Final = ("pscConfig", "serverCaPool", "customSubjectAlternativeNames", "authorizedNetworks")
 
 

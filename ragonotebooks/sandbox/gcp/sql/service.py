@@ -72,7 +72,6 @@ class SqlInstances(JsonService):
     @updating("instances")
     def _changed_instance(self, call: Call, before: Json, after: Json) -> None:
         self._check_idle(before["name"])
-        after["settings"] = deepcopy(after["settings"])
         for field in ("region", "databaseVersion"):
             if after.get(field) != before.get(field):
                 raise unsupported(f"{HOST} a change of an instance's {field}")
@@ -81,16 +80,17 @@ class SqlInstances(JsonService):
         if given is not None and int(given) != version:
             text = f"Precondition check failed: the settings' version is {version}, not {given}."
             raise ApiError("FAILED_PRECONDITION", text, "staleData", status_code=412)
-        after.pop("rootPassword", None)
+        settings = deepcopy(after["settings"])
         asked = call.body.get("settings", {}).get("ipConfiguration", {})
         if "requireSsl" in asked and "sslMode" not in asked:
-            del after["settings"]["ipConfiguration"]["sslMode"]
-        instances.check_settings(self.cloud, after["settings"])
-        old, new = (one["settings"]["ipConfiguration"]["privateNetwork"] for one in (before, after))
+            del settings["ipConfiguration"]["sslMode"]
+        instances.check_settings(self.cloud, settings)
+        old, new = (one["ipConfiguration"]["privateNetwork"] for one in (before["settings"], settings))
         if old != new:
             raise unmet("Invalid request: the private network of an instance cannot be changed.")
-        after["settings"]["settingsVersion"] = str(version + 1)
-        after["etag"] = new_etag()
+        settings["settingsVersion"] = str(version + 1)
+        after.clear()  # the settings are all that can be changed; clients send the rest back as they have read it
+        after.update(before, settings=settings, etag=new_etag())
 
     @updated("instances")
     def _carry_out(self, call: Call, before: Json, after: Json) -> Work:
@@ -117,6 +117,8 @@ class SqlInstances(JsonService):
     @deleting("instances")
     def _drop_instance(self, call: Call, instance: Json) -> Work:
         name = instance["name"]
+        if call.message.get("enableFinalBackup", "false") == "true":
+            raise unsupported(f"{HOST} the final backup of a deleted instance")
         if instance["settings"]["deletionProtectionEnabled"]:
             text = (
                 "The instance is protected. Please disable the deletion protection and try again. To disable deletion "
