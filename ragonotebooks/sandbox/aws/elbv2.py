@@ -18,12 +18,12 @@ from typing import Any, Final
 
 from ragonotebooks.sandbox.aws import elbv2_counts, elbv2_model, elbv2_reach, elbv2_told
 from ragonotebooks.sandbox.aws.elbv2_health import Health, Key
-from ragonotebooks.sandbox.aws.elbv2_link import Link
 from ragonotebooks.sandbox.aws.elbv2_reach import UnreachableError
 from ragonotebooks.sandbox.callers import CallerGone
 from ragonotebooks.sandbox.context import Context
 from ragonotebooks.sandbox.front import Front
 from ragonotebooks.sandbox.gateway import GiveBack, Wanted
+from ragonotebooks.sandbox.link import Link
 from ragonotebooks.sandbox.parts.channel import Channel, Message
 from ragonotebooks.sandbox.status import Server
 from ragonotebooks.sandbox.streams import Stream, abandon, close

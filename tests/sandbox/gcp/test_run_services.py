@@ -1,6 +1,10 @@
 """Cloud Run services by Google's clients and over their own URLs: revisions, traffic, who may call, scaling, failures."""
 
+import http.client
+import ssl
 import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import google.auth
@@ -8,21 +12,40 @@ import google.auth.transport.requests
 import pytest
 import requests
 from google.api_core import exceptions
-from google.cloud import iam_credentials_v1, run_v2
+from google.cloud import iam_admin_v1, iam_credentials_v1, run_v2
 
+from ragonotebooks.sandbox import status
 from tests.sandbox.conftest import Sandbox, eventually
 from tests.sandbox.gcp.conftest import PROJECT
 from tests.sandbox.gcp.images import LOCATION, push
 from tests.sandbox.gcp.running import Running
 from tests.sandbox.gcp.test_access import grant, new_account
 
-SERVER = b"""
+SERVER = rb"""
 import http.server, json, os, sys, time
 if os.environ.get("BROKEN"):
     sys.exit("cannot read the settings")
 class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     def do_GET(self):
+        if self.headers.get("Upgrade"):
+            self.close_connection = True
+            self.send_response_only(101)
+            self.send_header("Connection", "Upgrade")
+            self.send_header("Upgrade", "websocket")
+            self.end_headers()
+            while data := self.connection.recv(1024):
+                self.connection.sendall(data.upper())
+            return
+        if self.path == "/stream":
+            self.close_connection = True
+            self.send_response(200)
+            self.end_headers()
+            for number in range(3):
+                self.wfile.write(f"{number}\n".encode())
+                self.wfile.flush()
+                time.sleep(0.3)
+            return
         if self.path == "/slow":
             time.sleep(2)
         if self.path == "/die":
@@ -210,8 +233,6 @@ def test_only_whom_a_policy_lets_invoke_a_private_service(run: Services) -> None
 
 
 def _as(email: str, audience: str, name: str = "Authorization") -> dict[str, str]:
-    from google.cloud import iam_admin_v1
-
     account = f"{PROJECT}/serviceAccounts/{email}"
     grant(
         iam_admin_v1.IAMClient(), account, "roles/iam.serviceAccountTokenCreator", "user:operator@ragonometrics.example"
@@ -240,8 +261,6 @@ def test_least_instances_stay_and_are_replaced(run: Services) -> None:
 
 
 def test_concurrency_makes_more_instances_up_to_the_most(run: Services) -> None:
-    from concurrent.futures import ThreadPoolExecutor
-
     template = run.template(scaling={"max_instance_count": 2}, max_instance_request_concurrency=1)
     service = run.make("crowded", template)
     with ThreadPoolExecutor(4) as threads:
@@ -266,6 +285,55 @@ def test_requests_and_what_they_cause_are_in_the_log_under_one_trace(run: Servic
     eventually(
         lambda: [one.payload for one in run.log(f'{text} jsonPayload.message="/page"')] == [{"message": "/page"}]
     )
+
+
+def test_a_websocket_passes_both_ways(run: Services, gcp: Sandbox) -> None:
+    host = run.make("talking").uri.partition("://")[2]
+    trusted = ssl.create_default_context(cafile=gcp.bundle)
+    connection = http.client.HTTPSConnection("127.0.0.1", gcp.state.port, context=trusted, timeout=10)
+    connection.set_tunnel(host, 443)
+    connection.request("GET", "/", headers={"Connection": "Upgrade", "Upgrade": "websocket"})
+    response = http.client.HTTPResponse(connection.sock)
+    response.begin()
+    assert response.status == 101
+    connection.sock.sendall(b"hello")
+    assert connection.sock.recv(100) == b"HELLO"
+    connection.close()
+
+
+def test_an_answer_is_passed_on_as_it_comes(run: Services) -> None:
+    service = run.make("streaming")
+    started = time.monotonic()
+    with requests.get(f"{service.uri}/stream", stream=True, timeout=10) as answer:
+        arrived = [(line, time.monotonic() - started) for line in answer.iter_lines(chunk_size=1)]
+    assert [line for line, _ in arrived] == [b"0", b"1", b"2"]
+    assert arrived[2][1] - arrived[0][1] > 0.3
+
+
+def test_an_instance_calls_a_private_service_in_the_name_of_its_account(run: Services) -> None:
+    service, email = run.make("callee", public=False), new_account("frontend")
+    program = """
+import os, urllib.request
+def get(url, **headers):
+    return urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=10).read().decode()
+metadata = "http://metadata.google.internal/computeMetadata/v1/instance/service-accounts/default/identity?audience="
+token = get(metadata + os.environ["CALLEE"], **{"Metadata-Flavor": "Google"})
+print(get(os.environ["CALLEE"], Authorization="Bearer " + token)[:12])
+"""
+    env = [{"name": "CALLEE", "value": service.uri}]
+    job = run.make_job("frontend", program, container={"env": env}, task={"service_account": email})
+    with pytest.raises(exceptions.GoogleAPICallError):
+        run.run(job)
+    grant(run.services, service.name, "roles/run.invoker", f"serviceAccount:{email}")
+    run.run(job)
+    assert run.lines("frontend")[-1] == '{"revision":'
+
+
+def test_a_browser_of_this_machine_reaches_a_service_that_is_in_the_status(run: Services, gcp: Sandbox) -> None:
+    run.make("seen", run.template("here"))
+    servers = {server.id: server for server in status.ask(gcp.state).servers if server.service == "run"}
+    assert ask(f"http://{servers['seen'].address}:{servers['seen'].port}")["word"] == "here"
+    assert any(name.startswith("seen/") and server.pid for name, server in servers.items())
 
 
 def test_an_internal_service_is_not_there_for_the_outside(run: Services) -> None:
@@ -311,6 +379,4 @@ def test_a_service_that_cannot_be_is_refused(run: Services, container: Any, more
 
 
 def _lives(pid: int) -> bool:
-    from pathlib import Path
-
     return Path(f"/proc/{pid}").exists()

@@ -83,7 +83,7 @@ class Executions:
         if running := self._running.get(name):
             running.cancelled.set()
             for instance in running.instances:
-                self._cloud.context.workers.submit(instance.stop)
+                self._host.threads.submit(instance.stop)
 
     def is_running(self, name: str) -> bool:
         """Whether an execution has not ended."""

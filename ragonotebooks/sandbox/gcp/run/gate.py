@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import re
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Final
@@ -22,9 +23,11 @@ from ragonotebooks.sandbox.gcp.run.failures import StartFailure
 from ragonotebooks.sandbox.gcp.run.instance import Host
 from ragonotebooks.sandbox.gcp.run.pool import Pool, Seat, TooBusyError
 from ragonotebooks.sandbox.gcp.run.revisions import HOST, Revisions
+from ragonotebooks.sandbox.link import Link
 from ragonotebooks.sandbox.parts.balancer import http1
 from ragonotebooks.sandbox.parts.balancer.http1 import BadMessageError, Head
 from ragonotebooks.sandbox.parts.balancer.passing import Request, understand
+from ragonotebooks.sandbox.status import Server
 from ragonotebooks.sandbox.streams import Stream, close, no_delay, quick_ack
 
 _URL: Final = re.compile(
@@ -80,6 +83,7 @@ class Gate:
         self._host, self._revisions = host, revisions
         # the lock is not for the event loop to wait for
         self._threads = ThreadPoolExecutor(4, thread_name_prefix="run gate")
+        self._links: dict[str, Link] = {}
 
     @property
     def _cloud(self) -> Cloud:
@@ -106,13 +110,44 @@ class Gate:
         try:
             await client[1].start_tls(self._cloud.context.authority.server_context(wanted.host, ()))
             no_delay(client[1])
-            while await self._next(client, wanted.host, caller):
+        except OSError:
+            close(client[1])
+        else:
+            await self._serve(client, wanted.host, caller)
+        return None
+
+    def link(self, service: Any) -> None:
+        """Let this machine's browser reach a service, whose names it does not know."""
+        host = service.uri.partition("://")[2]
+
+        async def serve(client: Stream) -> None:
+            client[1].transport.resume_reading()  # type: ignore[attr-defined]  # a socket's transport can
+            await self._serve(client, host, None)
+
+        self._links[service.name] = Link(self._cloud.context.loop, serve)
+
+    def unlink(self, service: Any) -> None:
+        """Undo `link`."""
+        self._links.pop(service.name).close()
+
+    def servers(self) -> Iterator[Server]:
+        """The services, with the addresses at which this machine's browser reaches them, and their instances."""
+        with self._cloud.context.lock:
+            links, running = dict(self._links), list(self._host.running.values())
+        for name, link in links.items():
+            yield Server("run", name.rpartition("/")[2], "ready", *link.address, None, None)
+        for instance in running:
+            short = instance.plan.owner.split("/")[5]
+            yield Server("run", f"{short}/{instance.id[:8]}", "running", instance.address, None, instance.pid, None)
+
+    async def _serve(self, client: Stream, host: str, caller: str | None) -> None:
+        try:
+            while await self._next(client, host, caller):
                 quick_ack(client[1])
         except (OSError, EOFError, TimeoutError, BadMessageError):
             pass  # the client has gone, or sends what cannot be answered any more
         finally:
             close(client[1])
-        return None
 
     async def _next(self, client: Stream, host: str, caller: str | None) -> bool:
         """Answer a request; return whether there may be another one."""

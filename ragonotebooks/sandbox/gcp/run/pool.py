@@ -156,6 +156,8 @@ class Pool:
         try:
             await loop.run_in_executor(self.host.threads, seat.instance.start)
             await self.probe.wait(seat.instance)
+            if self._closed:
+                raise StartFailure("The revision has been deleted.", "")
         except StartFailure as failure:
             self._failures, self._failure = self._failures + 1, failure
             await self._end(seat)

@@ -78,8 +78,11 @@ class Revisions:
         Raises:
             StartFailure: It does not start.
         """
+        pool = self._pools.get(name)
+        if pool is None:
+            return  # deleted meanwhile
         try:
-            self.wait(self._pools[name].prove())
+            self.wait(pool.prove())
         except StartFailure as failure:
             self._show(name, "FAILED", str(failure), failure.reason)
             raise

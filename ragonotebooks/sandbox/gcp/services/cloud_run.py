@@ -36,7 +36,12 @@ class CloudRun(Service):
         "google.cloud.run_v2:WorkerPoolsClient",
     )
     keeps = frozenset(("Job", "Execution", "Task", "Service", "Revision", "WorkerPool"))
-    permissions: ClassVar = {"RunJob": "run.jobs.run", "CancelExecution": "run.executions.cancel"}
+    permissions: ClassVar = {
+        "RunJob": "run.jobs.run",
+        "CancelExecution": "run.executions.cancel",
+        "ListWorkerPools": "run.workerpools.list",
+        **{f"{verb}WorkerPool": f"run.workerpools.{verb.lower()}" for verb in ("Create", "Get", "Update", "Delete")},
+    }
 
     def __init__(self, cloud: Cloud) -> None:
         super().__init__(cloud)
@@ -45,6 +50,7 @@ class CloudRun(Service):
         self._revisions = Revisions(self.instances)
         self._deployments = Deployments(self.instances, self._revisions)
         self.gate = Gate(self.instances, self._revisions)
+        cloud.context.servers.append(self.gate.servers)
         self._digests: dict[str, str] = {}
         # of the image of what is being made or changed, until it is kept
         self._digest = ""
@@ -70,6 +76,8 @@ class CloudRun(Service):
     @created("Service")
     @created("WorkerPool")
     def _created(self, call: Call, owner: Any) -> Work:
+        if owner.DESCRIPTOR.name == "Service":
+            self.gate.link(owner)
         return self._deployments.revise(owner, None, self._digest)
 
     @updated("Service")
@@ -80,6 +88,8 @@ class CloudRun(Service):
     @deleting("Service")
     @deleting("WorkerPool")
     def _deleting(self, call: Call, owner: Any) -> Work:
+        if owner.DESCRIPTOR.name == "Service":
+            self.gate.unlink(owner)
         return self._deployments.remove(owner)
 
     @deleting("Revision")

@@ -1,4 +1,4 @@
-"""Where this machine's browser reaches a listener of a load balancer: it resolves none of AWS's names, but knows 127.0.0.1."""
+"""Where this machine's browser reaches a load balancer or a service: it resolves none of a cloud's names, but knows 127.0.0.1."""
 
 import asyncio
 import socket
