@@ -18,6 +18,7 @@ ROOT = Path(__file__).parents[1]
 
 LONGEST_FIRST = (
     "tests/notebooks/test_lessons.py",
+    "tests/notebooks/test_gcp_lessons.py",
     "tests/deployment/test_services.py",
     "tests/notebooks/test_deployment_checklist.py",
     "tests/runbooks/test_day_two.py",
