@@ -31,8 +31,9 @@ SECTIONS = (
 EXERCISE_TAGS = frozenset({"exercise", "skip-execution", "nbval-skip"})
 
 _HOME = re.compile(r"/home/\w|/root/|/Users/\w|[A-Z]:\\+Users\\|/tmp/ragonotebooks-")
-_SECRET = re.compile(r"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b|-----BEGIN [A-Z ]*PRIVATE KEY")
-_SANDBOX = re.compile(r"endpoint_url|sandbox", re.IGNORECASE)
+# keys of AWS, access tokens and API keys of Google
+_SECRET = re.compile(r"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b|\bya29\.[\w-]{20}|\bAIza[\w-]{35}|-----BEGIN [A-Z ]*PRIVATE KEY")
+_SANDBOX = re.compile(r"endpoint_url|api_endpoint|sandbox", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
