@@ -55,9 +55,11 @@ class Entries:
         self._entries: deque[Kept] = deque(maxlen=_MOST)
         self._numbers = count(1)
 
-    def add(self, entry: Any) -> None:
-        """Keep an entry."""
-        self._entries.append(Kept(next(self._numbers), entry))
+    def add(self, entry: Any) -> Kept:
+        """Keep an entry and return it."""
+        kept = Kept(next(self._numbers), entry)
+        self._entries.append(kept)
+        return kept
 
     def find(self, matches: Matches) -> Iterator[Kept]:
         """Yield the entries that match, in the order in which they were written."""

@@ -13,6 +13,7 @@ MODULES: Final = {
     "iam.googleapis.com": "iam",
     "iamcredentials.googleapis.com": "iam_credentials",
     "logging.googleapis.com": "cloud_logging",
+    "monitoring.googleapis.com": "monitoring",
     "oauth2.googleapis.com": "oauth",
     "redis.googleapis.com": "memorystore",
     "run.googleapis.com": "cloud_run",
@@ -35,4 +36,6 @@ PACKAGES: Final = {
     "google.iam.admin.v1": "iam.googleapis.com",
     "google.iam.credentials.v1": "iamcredentials.googleapis.com",
     "google.logging.v2": "logging.googleapis.com",
+    "google.monitoring.dashboard.v1": "monitoring.googleapis.com",
+    "google.monitoring.v3": "monitoring.googleapis.com",
 }

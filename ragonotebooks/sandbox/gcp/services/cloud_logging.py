@@ -15,6 +15,7 @@ from ragonotebooks.sandbox.gcp.fields import copy_of
 from ragonotebooks.sandbox.gcp.generic import Made
 from ragonotebooks.sandbox.gcp.logs import query
 from ragonotebooks.sandbox.gcp.logs.kept import Entries, Kept
+from ragonotebooks.sandbox.gcp.metrics import of_logs
 from ragonotebooks.sandbox.gcp.service import Call, Service, creating, rpc
 
 _LOG_NAME: Final = re.compile(r"projects/(?P<project>[^/]+)/logs/[A-Za-z0-9_.%-]{1,511}")
@@ -59,7 +60,7 @@ class CloudLogging(Service):
         if not entry.HasField("timestamp"):
             entry.timestamp.CopyFrom(entry.receive_timestamp)
         entry.resource.labels.setdefault("project_id", self.cloud.project.id)
-        self._entries.add(entry)
+        of_logs.count(self.cloud, self._entries.add(entry))
         self.cloud.context.changed.notify_all()
 
     def find(self, text: str) -> Iterator[Kept]:
@@ -157,6 +158,7 @@ class CloudLogging(Service):
         if metric.bucket_name:
             raise unsupported("bucket_name of a log-based metric")
         query.compiled(metric.filter)
+        of_logs.check(metric)
 
     def _check_resources(self, names: Any) -> None:
         for name in names:
