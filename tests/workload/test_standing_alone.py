@@ -12,6 +12,7 @@ FOLDER = Path(ragonotebooks.workload.__file__).parent
 UI = ("ui.py", "page.py")
 OF_A_CLOUD = ("artifacts_s3.py", "artifacts_gcs.py")
 BROUGHT_ALONG = {"botocore": "boto3", "pydantic": "fastapi", "starlette": "fastapi"}
+FOUND = {"httptools", "uvloop"}  # uvicorn uses them where they are installed
 GOOGLE = {"google-cloud-storage"}  # many distributions share the package google
 
 
@@ -22,7 +23,7 @@ def test_it_imports_its_own_modules_relatively_and_nothing_above() -> None:
 
 
 def test_the_requirements_of_a_cloud_are_what_is_imported_there() -> None:
-    common = needed(path for path in FOLDER.glob("*.py") if path.name not in (*UI, *OF_A_CLOUD))
+    common = FOUND | needed(path for path in FOLDER.glob("*.py") if path.name not in (*UI, *OF_A_CLOUD))
     assert listed("requirements.txt") == common | needed([FOLDER / "artifacts_s3.py"])
     assert listed("requirements-gcp.txt") == common | GOOGLE
     assert imported([FOLDER / "artifacts_gcs.py"]) - sys.stdlib_module_names == {"google"}
