@@ -37,6 +37,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
             while data := self.connection.recv(1024):
                 self.connection.sendall(data.upper())
             return
+        if self.path == "/hang":
+            Handler.hangs = True
+        if self.path == "/health" and getattr(Handler, "hangs", False):
+            time.sleep(60)
         if self.path == "/stream":
             self.close_connection = True
             self.send_response(200)
@@ -260,6 +264,14 @@ def test_least_instances_stay_and_are_replaced(run: Services) -> None:
     assert _lives(ask(service.uri)["pid"])
 
 
+def test_an_instance_that_fails_its_liveness_probe_is_replaced(run: Services) -> None:
+    probe = {"period_seconds": 1, "failure_threshold": 1, "http_get": {"path": "/health"}}
+    service = run.make("alive", run.template("ok", {"liveness_probe": probe}, scaling={"min_instance_count": 1}))
+    first = ask(f"{service.uri}/hang")["pid"]
+    eventually(lambda: not _lives(first))
+    assert ask(service.uri)["pid"] != first
+
+
 def test_concurrency_makes_more_instances_up_to_the_most(run: Services) -> None:
     template = run.template(scaling={"max_instance_count": 2}, max_instance_request_concurrency=1)
     service = run.make("crowded", template)
@@ -365,7 +377,8 @@ def test_a_deleted_service_is_gone_with_its_instances(run: Services) -> None:
 @pytest.mark.parametrize(
     ("container", "more", "problem"),
     [
-        ({"liveness_probe": {"http_get": {"path": "/"}}}, {}, "liveness_probe"),
+        ({"liveness_probe": {"grpc": {"port": 1}}}, {}, "gRPC probe"),
+        ({"readiness_probe": {"http_get": {"path": "/"}}}, {}, "readiness_probe"),
         ({"ports": [{"name": "h2c", "container_port": 8080}]}, {}, "h2c"),
         ({"env": [{"name": "PORT", "value": "1"}]}, {}, "reserved env names"),
         ({"resources": {"limits": {"memory": "lots"}}}, {}, "Invalid value specified for container memory"),

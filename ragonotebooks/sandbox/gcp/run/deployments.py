@@ -13,7 +13,7 @@ from ragonotebooks.sandbox.gcp.errors import ApiError, invalid, unsupported
 from ragonotebooks.sandbox.gcp.run import template as templates
 from ragonotebooks.sandbox.gcp.run.failures import StartFailure, fill_condition, set_condition
 from ragonotebooks.sandbox.gcp.run.instance import Host
-from ragonotebooks.sandbox.gcp.run.probe import probe_of
+from ragonotebooks.sandbox.gcp.run.probe import liveness_of, probe_of
 from ragonotebooks.sandbox.gcp.run.revisions import HOST, Revisions
 from ragonotebooks.sandbox.gcp.service import Call, Work
 
@@ -57,6 +57,7 @@ class Deployments:
         template = service.template
         digest = templates.complete(call, template)
         probe_of(template.containers[0])
+        liveness_of(template.containers[0])
         template.max_instance_request_concurrency = template.max_instance_request_concurrency or _CONCURRENCY
         if not 1 <= template.max_instance_request_concurrency <= _LARGEST_CONCURRENCY:
             raise invalid(f"The concurrency must be from 1 to {_LARGEST_CONCURRENCY}.")
@@ -79,8 +80,9 @@ class Deployments:
         """Check a worker pool, fill in defaults, and return the digest of its image."""
         templates.refuse(pool, _UNSUPPORTED)
         digest = templates.complete(call, pool.template)
-        if pool.template.containers[0].ports or pool.template.containers[0].HasField("startup_probe"):
-            raise invalid("The container of a worker pool has neither ports nor a startup probe: it gets no requests.")
+        container = pool.template.containers[0]
+        if container.ports or container.HasField("startup_probe") or container.HasField("liveness_probe"):
+            raise invalid("The container of a worker pool has neither a port nor probes: it gets no requests.")
         if not pool.scaling.HasField("manual_instance_count"):
             pool.scaling.manual_instance_count = 1
         if not pool.instance_splits:

@@ -176,6 +176,12 @@ class Instance:
                 self._process.kill()
         self.ended.wait()
 
+    def give_up(self, why: str) -> None:
+        """End it without asking, and say so in its log."""
+        self.note(why, 500)
+        if self._process is not None:
+            self._process.kill()
+
     def note(self, text: str, severity: int) -> None:
         """Write a word of the platform's own to its log."""
         entry = logging_types.LogEntry.pb(logging_types.LogEntry(text_payload=text, severity=severity))

@@ -7,13 +7,14 @@ scaling to zero can be seen; Cloud Run may end them at any time. Source: Cloud R
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Coroutine
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from ragonotebooks.sandbox.gcp.run.failures import StartFailure
 from ragonotebooks.sandbox.gcp.run.instance import Host, Instance, Plan
-from ragonotebooks.sandbox.gcp.run.probe import Probe
+from ragonotebooks.sandbox.gcp.run.probe import Liveness, Probe
 
 _IDLE_SECONDS: Final = 10.0
 _QUEUE_SECONDS: Final = 10.0
@@ -65,12 +66,14 @@ class Pool:
         plan: What each instance is to be.
         probe: Tells when an instance may be asked.
         limits: How many there may be; `resize` changes them.
+        liveness: Tells when an instance is no good any more, None for one that nobody asks.
     """
 
     host: Host
     plan: Plan
     probe: Probe
     limits: Limits
+    liveness: Liveness | None = None
     _seats: list[Seat] = field(default_factory=list)
     _changed: asyncio.Condition = field(default_factory=asyncio.Condition)
     _waiting: int = 0
@@ -135,10 +138,11 @@ class Pool:
         await self._notify()
 
     async def close(self) -> None:
-        """End all instances, those at work when they have answered."""
+        """End all instances, those at work when they have answered or have had some time."""
         self._closed, self.limits = True, Limits(0, 0, self.limits.concurrency)
-        async with self._changed:
-            await self._changed.wait_for(lambda: all(seat.busy == 0 for seat in self._seats))
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_QUEUE_SECONDS), self._changed:
+                await self._changed.wait_for(lambda: all(seat.busy == 0 for seat in self._seats))
         await asyncio.gather(*(self._end(seat) for seat in self.seats))
 
     def _new_seat(self) -> Seat:
@@ -165,6 +169,14 @@ class Pool:
         seat.ready, seat.idle_since = True, loop.time()
         self._failures = 0
         await self._notify()
+        if self.liveness:
+            self._begin(self._watch(seat, self.liveness))
+
+    async def _watch(self, seat: Seat, liveness: Liveness) -> None:
+        """End an instance that does not answer any more; it is replaced as one that has ended by itself."""
+        if await liveness.fails(seat.instance):
+            why = "The instance did not pass its liveness probe and is terminated."
+            await asyncio.get_running_loop().run_in_executor(self.host.threads, seat.instance.give_up, why)
 
     def _begin(self, work: Coroutine[Any, Any, None]) -> None:
         async def quietly() -> None:

@@ -1,4 +1,4 @@
-"""When an instance may be asked: its startup probe, or that it listens on its port.
+"""When an instance may be asked, its startup probe or that it listens on its port, and when it is no good any more.
 
 Source: Cloud Run, "Configure container health checks for services", read 2026-11.
 """
@@ -47,12 +47,13 @@ class Probe:
             return
         deadline = asyncio.get_running_loop().time() + self.limit
         while asyncio.get_running_loop().time() < deadline and not instance.ended.is_set():
-            if await self._answers(instance.address):
+            if await self.passes(instance.address):
                 return
             await asyncio.sleep(_LOOK_AGAIN)
         raise StartFailure(self._problem(instance), "HEALTH_CHECK_CONTAINER_ERROR")
 
-    async def _answers(self, address: str) -> bool:
+    async def passes(self, address: str) -> bool:
+        """Ask once."""
         try:
             async with asyncio.timeout(self.timeout):
                 reader, writer = await asyncio.open_connection(address, self.port, limit=HEAD_LIMIT)
@@ -78,6 +79,34 @@ class Probe:
         return f"{text} The last lines of its log:\n{lines}" if lines else f"{text} It has written nothing to its log."
 
 
+@dataclass(frozen=True)
+class Liveness:
+    """A liveness probe.
+
+    Attributes:
+        probe: What is asked.
+        delay: Seconds before the first time.
+        period: Seconds between two times.
+        threshold: How many times in a row it must fail.
+    """
+
+    probe: Probe
+    delay: float
+    period: float
+    threshold: int
+
+    async def fails(self, instance: Instance) -> bool:
+        """Return True when the instance has failed, False when it has ended by itself."""
+        failures = 0
+        await asyncio.sleep(self.delay)
+        while not instance.ended.is_set():
+            await asyncio.sleep(self.period)
+            failures = 0 if await self.probe.passes(instance.address) else failures + 1
+            if failures >= self.threshold and not instance.ended.is_set():
+                return True
+        return False
+
+
 def port_of(container: Any) -> int:
     """The port on which a container is asked.
 
@@ -97,21 +126,37 @@ def port_of(container: Any) -> int:
 
 
 def probe_of(container: Any) -> Probe:
-    """The startup probe of a container, completed with the defaults.
+    """The startup probe of a container.
 
     Raises:
         ApiError: It is wrong.
     """
     port, given = port_of(container), container.startup_probe
+    if given.WhichOneof("probe_type") is None:
+        return Probe(port, wanted=port)
+    limit = (given.period_seconds or 10) * (given.failure_threshold or 3)
+    if limit > _LONGEST:
+        raise invalid(f"The startup probe takes {limit} s; {_LONGEST} s is the most.")
+    return _probe(given, port, float(given.initial_delay_seconds + limit))
+
+
+def liveness_of(container: Any) -> Liveness | None:
+    """The liveness probe of a container, None when it has none.
+
+    Raises:
+        ApiError: It is wrong.
+    """
+    given = container.liveness_probe
+    if given.WhichOneof("probe_type") is None:
+        return None
+    probe = _probe(given, port_of(container), 0.0)
+    return Liveness(probe, given.initial_delay_seconds, given.period_seconds or 10, given.failure_threshold or 3)
+
+
+def _probe(given: Any, port: int, limit: float) -> Probe:
     kind = given.WhichOneof("probe_type")
     if kind == "grpc":
-        raise unsupported("a gRPC startup probe")
-    if kind is None:
-        return Probe(port, wanted=port)
-    period, threshold = given.period_seconds or 10, given.failure_threshold or 3
-    if period * threshold > _LONGEST:
-        raise invalid(f"The startup probe takes {period * threshold} s; {_LONGEST} s is the most.")
+        raise unsupported("a gRPC probe")
     chosen = getattr(given, kind)
     path = (chosen.path or "/") if kind == "http_get" else ""
-    limit = float(given.initial_delay_seconds + period * threshold)
     return Probe(chosen.port or port, path, limit, float(given.timeout_seconds or 1), port)

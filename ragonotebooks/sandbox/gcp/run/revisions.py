@@ -17,7 +17,7 @@ from ragonotebooks.sandbox.gcp.fields import copy_of, has_field
 from ragonotebooks.sandbox.gcp.run.failures import StartFailure, set_condition
 from ragonotebooks.sandbox.gcp.run.instance import Host, Plan
 from ragonotebooks.sandbox.gcp.run.pool import Limits, Pool
-from ragonotebooks.sandbox.gcp.run.probe import Probe, probe_of
+from ragonotebooks.sandbox.gcp.run.probe import Probe, liveness_of, probe_of
 
 HOST: Final = "run.googleapis.com"
 
@@ -57,10 +57,9 @@ class Revisions:
         name = f"{owner.name}/revisions/{chosen}"
         revision = _revision(owner, name)
         self._cloud.store.put(HOST, name, revision)
-        serves = owner.DESCRIPTOR.name == "Service"
-        self._pools[name] = Pool(
-            self._host, _plan(owner, revision, digest), _probe(revision, serves), _limits(revision)
-        )
+        plan, container = _plan(owner, revision, digest), copy_of(revision.containers[0])
+        probe = probe_of(container) if owner.DESCRIPTOR.name == "Service" else Probe(0)
+        self._pools[name] = Pool(self._host, plan, probe, _limits(revision), liveness_of(container))
         return revision
 
     def check_name(self, owner: Any) -> None:
@@ -179,10 +178,6 @@ def _plan(owner: Any, revision: Any, digest: str) -> Plan:
     }
     labels = {"service_name": short, "revision_name": name, "configuration_name": short, "location": location}
     return Plan(revision.name, revision, digest, variables, ("cloud_run_revision", labels))
-
-
-def _probe(revision: Any, serves: bool) -> Probe:
-    return probe_of(copy_of(revision.containers[0])) if serves else Probe(0)
 
 
 def _limits(revision: Any) -> Limits:

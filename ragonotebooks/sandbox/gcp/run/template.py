@@ -40,7 +40,6 @@ _UNSUPPORTED_IN_CONTAINER: Final = (
     "build_info",
     "base_image_uri",
     "depends_on",
-    "liveness_probe",
     "readiness_probe",
 )
 
