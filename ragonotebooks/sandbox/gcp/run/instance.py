@@ -350,7 +350,8 @@ class Instance:
         self._on_end()
 
     def _clear_away(self) -> None:
-        self._host.running.pop(self.name, None)
         self._host.metadata.close(self.name)
-        self._host.cloud.context.places.pop(self.name, None)
+        with self._host.cloud.context.lock:
+            self._host.running.pop(self.name, None)
+            self._host.cloud.context.places.pop(self.name, None)
         shutil.rmtree(self._folder, ignore_errors=True)
