@@ -31,7 +31,8 @@ def main() -> None:
     """Save the lessons in the order of the deployment, then what works upon it; what takes it down comes last."""
     name = f"save-{secrets.token_hex(3)}"
     os.environ["RAGONOTEBOOKS_SANDBOX"] = name
-    lessons = [lesson.path for lesson in runbook.load("deploy-aws").notebooks]
+    books = map(runbook.load, ("deploy-aws", "deploy-gcp"))
+    lessons = [lesson.path for book in books for lesson in book.notebooks]
     try:
         for path in [*lessons, *sorted(notebook.procedures(), key=lambda path: path.stem == "teardown")]:
             if path.stem == "roll-back":
