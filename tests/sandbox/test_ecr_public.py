@@ -7,13 +7,16 @@ import pytest
 import requests
 
 from ragonotebooks.images import Image, Registry, RegistryError, append, layer_of_files, unpack
-from ragonotebooks.sandbox.aws.ecr_public import HOST, REPOSITORY, TAG, PublicRegistry
+from ragonotebooks.sandbox.aws.control_plane import PUBLIC
+from ragonotebooks.sandbox.parts.public_registry import TAG, PublicRegistry
 from tests.sandbox.serving import serving
+
+HOST, REPOSITORY = PUBLIC.host, PUBLIC.repository
 
 
 @pytest.fixture
 def host(tmp_path: Path) -> Iterator[str]:
-    with serving(PublicRegistry(tmp_path / "blobs")) as host:
+    with serving(PublicRegistry(tmp_path / "blobs", PUBLIC)) as host:
         yield host
 
 
@@ -31,7 +34,7 @@ def test_base_image_says_that_it_stands_in(host: str, tmp_path: Path) -> None:
 
 
 def test_base_image_is_the_same_in_every_sandbox(host: str, tmp_path: Path) -> None:
-    with serving(PublicRegistry(tmp_path / "other")) as other:
+    with serving(PublicRegistry(tmp_path / "other", PUBLIC)) as other:
         assert Registry(other).manifest(REPOSITORY, TAG) == Registry(host).manifest(REPOSITORY, TAG)
 
 
@@ -41,7 +44,7 @@ def test_images_are_built_upon_it(host: str) -> None:
 
 
 def test_challenge_names_the_realm_over_tls(tmp_path: Path) -> None:
-    with serving(PublicRegistry(tmp_path), HOST) as host:
+    with serving(PublicRegistry(tmp_path, PUBLIC), HOST) as host:
         challenge = requests.get(f"http://{host}/v2/", timeout=5).headers["WWW-Authenticate"]
     assert challenge == 'Bearer realm="https://public.ecr.aws/token/",service="public.ecr.aws",scope="aws"'
 

@@ -8,14 +8,13 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from importlib import import_module
 from itertools import chain
-from typing import Any
+from typing import Any, Final
 
 from ragonotebooks.sandbox import status
 from ragonotebooks.sandbox.aws import (
     attached_policies,
     ec2,
     ecr,
-    ecr_public,
     ecr_registry,
     ecs,
     guard,
@@ -34,7 +33,10 @@ from ragonotebooks.sandbox.front import Front, WSGIApp
 from ragonotebooks.sandbox.gateway import SCHEME_HEADER
 from ragonotebooks.sandbox.ledger import Call, current_call
 from ragonotebooks.sandbox.local import Local
+from ragonotebooks.sandbox.parts.public_registry import PublicRegistry, Source
 
+#: ECR's public gallery, whose copies of Docker's official images are in every region.
+PUBLIC: Final = Source("public.ecr.aws", "docker/library/python", "/token/", "aws")
 _SCHEME = f"HTTP_{SCHEME_HEADER.upper().replace('-', '_')}"
 _HOSTS = r"(.+\.)?amazonaws\.com|.+\.api\.aws"
 
@@ -50,7 +52,7 @@ def play(context: Context, front: Front, local: Local) -> None:
     operator = Operator(context.state.account, context.state.access_key, context.state.secret_key)
     registry = ecr.install(context.folder / "ecr", context.lock, partial(_may, context, operator))
     front.play(ecr_registry.HOST.pattern, recorded(context, registry))
-    front.play(re.escape(ecr_public.HOST), ecr_public.PublicRegistry(context.folder / "ecr-public"))
+    front.play(re.escape(PUBLIC.host), PublicRegistry(context.folder / "ecr-public", PUBLIC))
     front.play(rds.TRUST_STORE, rds.trust_store(context))
     guarded = guard.guarded(operator, _when(context, front, local), _own(context))
     front.play(_HOSTS, recorded(context, serialised(context, guarded)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import threading
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -13,6 +14,7 @@ from ragonotebooks.sandbox.front import Front
 from ragonotebooks.sandbox.gateway import GiveBack, Player, Wanted
 from ragonotebooks.sandbox.gcp import identity
 from ragonotebooks.sandbox.local import Local
+from ragonotebooks.sandbox.parts.public_registry import PublicRegistry, Source
 from ragonotebooks.sandbox.streams import Stream
 
 if TYPE_CHECKING:
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 #: The hosts that are played.
 HOSTS: Final = r"(.+\.)?googleapis\.com"
 _REGISTRIES: Final = r"[a-z0-9-]+-docker\.pkg\.dev"
+_DOCKER_HUB: Final = Source("mirror.gcr.io", "library/python", "/v2/token", "repository:library/python:pull")
 _RUN: Final = r".+\.run\.app"
 _METADATA: Final = r"metadata\.google\.internal|169\.254\.169\.254"
 
@@ -37,12 +40,14 @@ class Door:
         self._context = context
         self._local = local
         self._plane: ControlPlane | None = None
+        self._docker_hub: PublicRegistry | None = None
         self._lock = threading.Lock()
 
     def play(self, front: Front) -> None:
         """Let `front` answer for Google's hosts."""
         front.play(HOSTS, self)
         front.play(_REGISTRIES, self._registry)
+        front.play(re.escape(_DOCKER_HUB.host), self._mirror)
         front.play_whole(_METADATA, _Player(lambda: self._run().instances.metadata))
         front.play_whole(_RUN, _Player(lambda: self._run().gate))
 
@@ -74,6 +79,13 @@ class Door:
         registry: Any = self.open().cloud.service("artifactregistry.googleapis.com")
         answer: Iterable[bytes] = registry.registry(environ, start_response)
         return answer
+
+    def _mirror(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        """Google's copies of Docker's official images."""
+        with self._lock:
+            if self._docker_hub is None:
+                self._docker_hub = PublicRegistry(self._context.folder / "docker-hub", _DOCKER_HUB)
+        return self._docker_hub(environ, start_response)
 
 
 class _Player:

@@ -1,13 +1,15 @@
 """Artifact Registry: repositories by Google's client, images by the registry client of the notebooks."""
 
+import gzip
 from datetime import timedelta
 
 import pytest
 from google.api_core import exceptions
 from google.cloud import artifactregistry_v1
 
-from ragonotebooks.images import RegistryError
+from ragonotebooks.images import Registry, RegistryError
 from ragonotebooks.sandbox.ledger import read_ledger
+from ragonotebooks.sandbox.parts.public_registry import TAG
 from tests.sandbox.conftest import Sandbox
 from tests.sandbox.gcp.conftest import enable
 from tests.sandbox.gcp.images import (
@@ -88,6 +90,28 @@ def test_an_immutable_tag_does_not_move(client: artifactregistry_v1.ArtifactRegi
     push("fixed", "jobs", {"a.py": b"1"})
     with pytest.raises(RegistryError, match="tag immutability"):
         push("fixed", "jobs", {"a.py": b"2"})
+
+
+def test_an_image_with_an_immutable_tag_stays(client: artifactregistry_v1.ArtifactRegistryClient) -> None:
+    everything = {"all": {"id": "all", "action": "DELETE", "condition": {"tag_state": "ANY"}}}
+    made = make_repository("kept", docker_config={"immutable_tags": True}, cleanup_policies=everything)
+    push("kept", "jobs", {"a.py": b"1"})
+    package = f"{made.name}/packages/jobs"
+    [version] = client.list_versions(parent=package)
+    with pytest.raises(exceptions.FailedPrecondition, match="immutable tags"):
+        client.delete_version(request={"name": version.name, "force": True})
+    with pytest.raises(exceptions.FailedPrecondition, match="immutable tags"):
+        client.batch_delete_versions(request={"parent": package, "names": [version.name]})
+    with pytest.raises(exceptions.FailedPrecondition, match="immutable tags"):
+        client.delete_package(name=package)
+    assert len(list(client.list_docker_images(parent=made.name))) == 1
+
+
+def test_the_base_image_is_had_from_the_mirror_of_docker_hub() -> None:
+    base = Registry("mirror.gcr.io").pull("library/python", TAG)
+    with base.layers[0].open() as content:
+        text = gzip.decompress(content.read())
+    assert f"stands in for mirror.gcr.io/library/python:{TAG}".encode() in text
 
 
 def test_a_cleanup_policy_keeps_the_newest_and_what_has_a_tag_of_a_release(

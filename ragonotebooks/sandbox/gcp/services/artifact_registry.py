@@ -1,7 +1,8 @@
 """Artifact Registry: docker repositories, and what was pushed to them. The registry's own wire is in `docker_registry.py`.
 
 What is pushed becomes packages, versions, tags and docker images of the store, so the API and the registry have one truth.
-Cleanup policies are carried out whenever something is pushed or they change; Google does so about once a day.
+Cleanup policies are carried out whenever something is pushed or they change; Google does so about once a day. What immutable
+tags forbid: Artifact Registry, "Update repository settings", read 2026-11.
 """
 
 import re
@@ -97,6 +98,8 @@ class ArtifactRegistry(Service):
 
     @deleting("Package")
     def _deleting_package(self, call: Call, package: Any) -> None:
+        for entry in call.cloud.store.children(self.host, f"{package.name}/versions"):
+            self._require_deletable(entry.name)
         self._forget_package(package.name)
 
     @deleting("Version")
@@ -104,6 +107,7 @@ class ArtifactRegistry(Service):
         tags = self.tags_of(version.name)
         if tags and not call.message.force:
             raise unmet(f"The version {version.name} has the tags {', '.join(tags)}: delete them first, or set force.")
+        self._require_deletable(version.name)
         self.forget_version(version.name)
 
     @showing("Version")
@@ -121,6 +125,7 @@ class ArtifactRegistry(Service):
     def _batch_delete(self, call: Call) -> Made:
         for name in call.message.names:
             call.cloud.store.get(self.host, name)
+            self._require_deletable(name)
         if not call.message.validate_only:
             for name in call.message.names:
                 self.forget_version(name)
@@ -190,7 +195,7 @@ class ArtifactRegistry(Service):
         return self.registry.image(package, manifest)
 
     def is_immutable(self, repository: str) -> bool:
-        """Whether tags of a repository never move."""
+        """Whether tags of a repository never move or go, and images stay as long as they have one."""
         return bool(self.cloud.store.get(self.host, repository).docker_config.immutable_tags)
 
     def clean(self, repository: str) -> None:
@@ -202,7 +207,8 @@ class ArtifactRegistry(Service):
                 for entry in self.cloud.store.children(self.host, f"{repository}/packages/-/versions")
             ]
             for name in cleanup.unwanted(kept.cleanup_policies.values(), versions):
-                self.forget_version(name)
+                if not self._is_fixed(name):
+                    self.forget_version(name)
 
     def forget_version(self, version: str) -> None:
         """Delete a version, its tags and its image."""
@@ -214,6 +220,15 @@ class ArtifactRegistry(Service):
         self.cloud.store.delete(self.host, image_name(version))
         left = [manifest for name, manifest in self._manifests.items() if name.startswith(f"{package}/versions/")]
         self.registry.sweep(package, left)
+
+    def _is_fixed(self, version: str) -> bool:
+        return self.is_immutable(repository_of(version)) and bool(self.tags_of(version))
+
+    def _require_deletable(self, version: str) -> None:
+        if self._is_fixed(version):
+            raise unmet(
+                f"The version {version} cannot be deleted: it has a tag, and the repository has immutable tags."
+            )
 
     def _forget_package(self, package: str) -> None:
         for entry in list(self.cloud.store.children(self.host, f"{package}/versions")):
