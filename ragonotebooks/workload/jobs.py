@@ -47,7 +47,7 @@ class Job:
 
 
 def connect(queue: Queue, patience: int) -> "redis.Redis":
-    """A client of the queue's server, which connects when it is first used; with TLS the server must prove its name.
+    """A client of the queue's server, which connects when it is first used; with TLS the server must prove who it is.
 
     A command that finds no server is tried again up to `patience` times, with up to a second between two tries.
     """
@@ -56,7 +56,10 @@ def connect(queue: Queue, patience: int) -> "redis.Redis":
         port=queue.port,
         password=queue.password,
         ssl=queue.tls,
-        ssl_check_hostname=queue.tls,
+        ssl_ca_certs=queue.authority,
+        # an authority of the server's own says as much as a name, and Memorystore's certificates have none that clients
+        # accept: the address as common name alone (envoyproxy/ratelimit, pull request 409, 2023-04)
+        ssl_check_hostname=queue.tls and queue.authority is None,
         socket_connect_timeout=3,
         socket_timeout=5,
         health_check_interval=30,

@@ -11,6 +11,7 @@ import requests
 import streamlit as st
 
 SECONDS = 40  # the API waits up to 30 s for a language model
+METADATA_SECONDS = 5
 ENDED = ("finished", "failed", "stopped", "canceled")
 
 
@@ -24,6 +25,7 @@ def call(method: str, path: str, **parameters: Any) -> Any:
     headers = {"X-API-Key": os.environ["API_KEY"], "X-Request-Id": request}
     url = os.environ["API_URL"].rstrip("/") + path
     try:
+        headers |= identity()
         answer = requests.request(method, url, params=parameters, headers=headers, timeout=SECONDS)
     except requests.RequestException as error:
         raise ApiError(f"The API cannot be reached ({type(error).__name__}).") from error
@@ -34,6 +36,23 @@ def call(method: str, path: str, **parameters: Any) -> Any:
     if not answer.ok:
         raise ApiError(f"{body.get('detail', answer.reason)} (request {request})")
     return body
+
+
+def identity() -> dict[str, str]:
+    """The header that says who this page runs as, where API_AUDIENCE tells that the API is a private service of Cloud Run.
+
+    The token comes from Google Cloud's metadata server, which keeps it until it is about to end.
+    """
+    audience = os.environ.get("API_AUDIENCE")
+    if not audience:
+        return {}
+    server = os.environ.get("GCE_METADATA_HOST", "metadata.google.internal")
+    url = f"http://{server}/computeMetadata/v1/instance/service-accounts/default/identity"
+    answer = requests.get(
+        url, params={"audience": audience}, headers={"Metadata-Flavor": "Google"}, timeout=METADATA_SECONDS
+    )
+    answer.raise_for_status()
+    return {"Authorization": f"Bearer {answer.text}"}
 
 
 def main() -> None:

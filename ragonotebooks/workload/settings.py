@@ -8,6 +8,7 @@ anything is touched. Where root certificates lie is the libraries' business: `PG
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from .errors import InputError
 
@@ -29,12 +30,13 @@ class Database:
 
 @dataclass(frozen=True)
 class Queue:
-    """Where the queue is: a Valkey or Redis server."""
+    """Where the queue is: a Valkey or Redis server. `authority` is a file: it signs for this server and for no other."""
 
     host: str
     port: int
     password: str = field(repr=False)
     tls: bool
+    authority: str | None
 
 
 @dataclass(frozen=True)
@@ -68,12 +70,16 @@ def database(environment: Mapping[str, str]) -> Database:
 
 
 def queue(environment: Mapping[str, str]) -> Queue:
-    """QUEUE_HOST and QUEUE_PASSWORD; QUEUE_PORT (6379) and QUEUE_TLS (true) are optional."""
+    """QUEUE_HOST and QUEUE_PASSWORD; QUEUE_PORT (6379), QUEUE_TLS (true) and QUEUE_AUTHORITY are optional.
+
+    QUEUE_AUTHORITY is a file with the certificate of the server's own authority, such as each instance of Memorystore has.
+    """
     return Queue(
         host=_required(environment, "QUEUE_HOST", "the host name of the queue's endpoint"),
         port=_port(environment, "QUEUE_PORT", 6379),
         password=_required(environment, "QUEUE_PASSWORD", "the queue's AUTH token, injected as a secret"),
         tls=_flag(environment, "QUEUE_TLS", "true"),
+        authority=_file(environment, "QUEUE_AUTHORITY"),
     )
 
 
@@ -138,6 +144,13 @@ def _port(environment: Mapping[str, str], variable: str, default: int) -> int:
     if not (text.isascii() and text.isdigit() and 0 < int(text) < 65536):
         raise InputError(f"{variable} is {text!r}, which is no port: give a number from 1 to 65535.")
     return int(text)
+
+
+def _file(environment: Mapping[str, str], variable: str) -> str | None:
+    path = environment.get(variable) or None
+    if path and not Path(path).is_file():
+        raise InputError(f"{variable} is {path!r}, which is no file: give the path of one, or leave it out.")
+    return path
 
 
 def _flag(environment: Mapping[str, str], variable: str, default: str) -> bool:

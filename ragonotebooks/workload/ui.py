@@ -1,6 +1,7 @@
 """The UI: `python -m workload.ui` serves `page.py` with Streamlit at PORT (8501).
 
-It needs API_URL and API_KEY. Its health check is Streamlit's own, `/_stcore/health`.
+It needs API_URL and API_KEY; where the API is a private service of Cloud Run, API_AUDIENCE too, which is that service's
+address. Its health check is Streamlit's own, `/_stcore/health`.
 """
 
 import os

@@ -415,6 +415,7 @@ def test_traces_that_cannot_be_sent_are_told(open_client: Open, lines: Any) -> N
     [
         ("API_KEY", ""), ("API_KEY", "short"), ("API_KEY", ","), ("QUEUE_HOST", ""), ("QUEUE_PASSWORD", " "),
         ("QUEUE_TLS", "yes"), ("QUEUE_PORT", "0"), ("DATABASE_PORT", "x"), ("API_RATE", "0"), ("API_BURST", "many"),
+        ("QUEUE_AUTHORITY", "/none.pem"),
     ],
 )  # fmt: skip
 def test_a_wrong_setting_is_named(service: dict[str, str], variable: str, value: str) -> None:

@@ -56,6 +56,7 @@ class Api:
         }
         self.asked: list[tuple[str, dict[str, str]]] = []
         self.keys: set[str] = set()
+        self.identities: set[str | None] = set()
 
     def answer(self, method: str, target: str, key: str) -> tuple[int, Any]:
         parts = urlsplit(target)
@@ -73,6 +74,7 @@ def api(monkeypatch: pytest.MonkeyPatch) -> Iterator[Api]:
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
+            api.identities.add(self.headers["Authorization"])
             status, body = api.answer(self.command, self.path, self.headers["X-API-Key"])
             data = body if isinstance(body, bytes) else json.dumps(body).encode()
             self.send_response(status)
@@ -169,6 +171,16 @@ def test_an_api_that_is_not_there_is_told(page: AppTest, monkeypatch: pytest.Mon
     monkeypatch.setenv("API_URL", f"http://127.0.0.1:{free_port()}")
     ask(page, "Why?")
     assert {error.value.replace("\\", "") for error in page.error} == {"The API cannot be reached (ConnectionError)."}
+
+
+def test_a_private_api_is_told_who_asks(page: AppTest, api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    metadata = "/computeMetadata/v1/instance/service-accounts/default/identity"
+    api.answers[f"GET {metadata}"] = b"who.i.am"
+    monkeypatch.setenv("GCE_METADATA_HOST", os.environ["API_URL"].strip("/").removeprefix("http://"))
+    monkeypatch.setenv("API_AUDIENCE", "https://api.example.com")
+    ask(page, "Why?")
+    assert (f"GET {metadata}", {"audience": "https://api.example.com"}) in api.asked
+    assert "Bearer who.i.am" in api.identities
 
 
 def test_the_corpus_is_shown_page_by_page(page: AppTest, api: Api) -> None:

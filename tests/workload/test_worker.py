@@ -305,6 +305,14 @@ def test_a_queue_whose_certificate_is_not_trusted_is_told_no_password(
         untrusted.ping()
 
 
+def test_an_authority_of_the_queues_own_is_trusted_whatever_the_queue_is_called(
+    service: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = {"QUEUE_AUTHORITY": os.environ["SSL_CERT_FILE"], "QUEUE_HOST": "127.0.0.1"}
+    monkeypatch.delenv("SSL_CERT_FILE")
+    jobs.Jobs(jobs.connect(settings.queue(service | own), patience=0)).ping()
+
+
 def test_a_wrong_password_of_the_queue_is_not_shown(service: dict[str, str]) -> None:
     wrong = settings.queue(service | {"QUEUE_PASSWORD": "wr0ng-secret-of-the-queue"})
     with pytest.raises(Exception, match="invalid username-password") as caught:
