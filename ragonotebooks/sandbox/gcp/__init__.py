@@ -63,8 +63,8 @@ APIs of another make
     (Cloud Storage, the OAuth endpoints): override `Service.http(request, entry)`, and fill in the ledger's entry.
 
 Logs
-    `cloud.service("logging.googleapis.com").write(entry)` keeps an entry of any service, and `.find(filter)` finds them, for whoever
-    counts what a log-based metric names. `cloud.service("run.googleapis.com")` runs images (`gcp/run/`): jobs, services, worker pools.
+    `cloud.service("logging.googleapis.com").write(entry)` keeps an entry of any service, and `.find(filter)` finds them, for
+    whoever counts what a log-based metric names. What runs images is in `gcp/run/`: jobs, services, worker pools.
 
 Identities
     `cloud.identities.give_token(email)` gives an access token of a service account to whoever runs as it, and
