@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from typing import Any, Final
 
 from google.api_core.exceptions import NotFound
-from google.cloud import storage
+from google.cloud.storage import Client
 from google.cloud.storage.retry import DEFAULT_RETRY
 
 from .artifacts import Artifact, MissingArtifactError, MissingBucketError, media_type
@@ -23,7 +23,7 @@ class GcsArtifacts:
     """
 
     def __init__(self, bucket: str, root: str) -> None:
-        self._client = storage.Client()
+        self._client = Client()
         self._bucket = self._client.bucket(bucket)
         self._root = root
 
