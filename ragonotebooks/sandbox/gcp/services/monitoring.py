@@ -1,17 +1,42 @@
 """Cloud Monitoring: time series, metric descriptors, alert policies and their incidents, uptime checks, channels, dashboards."""
 
+import re
 from functools import cached_property
 from typing import Any, ClassVar, Final
 
 from google.cloud.monitoring_v3 import types
 
 from ragonotebooks.sandbox.gcp.cloud import Cloud
-from ragonotebooks.sandbox.gcp.errors import invalid, not_found, unsupported
+from ragonotebooks.sandbox.gcp.errors import invalid, not_found, unmet, unsupported
 from ragonotebooks.sandbox.gcp.generic import Made
-from ragonotebooks.sandbox.gcp.metrics import aggregate, descriptors, points, query
+from ragonotebooks.sandbox.gcp.http_front import Request, Response
+from ragonotebooks.sandbox.gcp.metrics import (
+    aggregate,
+    alerts_api,
+    channels,
+    descriptors,
+    points,
+    policies,
+    query,
+    uptime,
+)
+from ragonotebooks.sandbox.gcp.metrics.alerts import Alerts
 from ragonotebooks.sandbox.gcp.metrics.series import Metrics
-from ragonotebooks.sandbox.gcp.service import Call, Service, rpc
+from ragonotebooks.sandbox.gcp.metrics.watch import Watch
+from ragonotebooks.sandbox.gcp.service import (
+    Call,
+    Service,
+    created,
+    creating,
+    deleting,
+    rpc,
+    showing,
+    updated,
+    updating,
+)
+from ragonotebooks.sandbox.ledger import Call as Entry
 
+_ALERTS: Final = re.compile(r"/v3/projects/[^/]+/alerts(?:/.*)?")
 _LARGEST_PAGE: Final = 100_000
 _SERVICES: Final = "google.cloud.monitoring_v3.services"
 _View: Final[Any] = types.ListTimeSeriesRequest.TimeSeriesView
@@ -22,7 +47,14 @@ class Monitoring(Service):
 
     host = "monitoring.googleapis.com"
     title = "Cloud Monitoring API"
-    clients = (f"{_SERVICES}.metric_service:MetricServiceClient",)
+    clients = (
+        f"{_SERVICES}.metric_service:MetricServiceClient",
+        f"{_SERVICES}.alert_policy_service:AlertPolicyServiceClient",
+        f"{_SERVICES}.notification_channel_service:NotificationChannelServiceClient",
+        f"{_SERVICES}.uptime_check_service:UptimeCheckServiceClient",
+        "google.cloud.monitoring_dashboard_v1:DashboardsServiceClient",
+    )
+    keeps = frozenset(("AlertPolicy", "NotificationChannel", "UptimeCheckConfig", "Dashboard"))
     discovery = ("monitoring", "v3")
     discovered: ClassVar = {
         "monitoring.projects.timeSeries.create": "CreateTimeSeries",
@@ -44,6 +76,15 @@ class Monitoring(Service):
     def __init__(self, cloud: Cloud) -> None:
         super().__init__(cloud)
         self._metrics = cloud.context.part(Metrics, Metrics)
+        self._alerts = Alerts(cloud, lambda alert: channels.tell(cloud, alert))
+        self._checks = uptime.UptimeChecks(cloud)
+        self._watch = Watch(cloud, self._alerts, self._checks)
+        self._alerts_api = alerts_api.AlertsApi(cloud, self._alerts, self._watch.look)
+
+    def http(self, request: Request, entry: Entry) -> Response:
+        """Answer a REST request; alerts are in the discovery document alone."""
+        answers = self._alerts_api.http if _ALERTS.fullmatch(request.path) else super().http
+        return answers(request, entry)
 
     @cached_property
     def behaviours(self) -> dict[str, dict[str, frozenset[str]]]:
@@ -107,3 +148,75 @@ class Monitoring(Service):
             raise not_found(f"The metric descriptor {call.path}")
         self._metrics.forget(metric)
         return None, None
+
+    @creating("AlertPolicy")
+    def _new_policy(self, call: Call, policy: Any) -> None:
+        for condition in policy.conditions:
+            condition.name = ""
+        policies.complete(self.cloud, policy)
+        policy.creation_record.mutate_time.GetCurrentTime()
+        policy.creation_record.mutated_by = call.email
+        policy.mutation_record.CopyFrom(policy.creation_record)
+
+    @updating("AlertPolicy")
+    def _changed_policy(self, call: Call, before: Any, after: Any) -> None:
+        policies.complete(self.cloud, after)
+        after.creation_record.CopyFrom(before.creation_record)
+        after.mutation_record.mutate_time.GetCurrentTime()
+        after.mutation_record.mutated_by = call.email
+
+    @creating("UptimeCheckConfig")
+    def _new_check(self, call: Call, config: Any) -> None:
+        uptime.complete(self.cloud, config)
+
+    @updating("UptimeCheckConfig")
+    def _changed_check(self, call: Call, before: Any, after: Any) -> None:
+        if before.monitored_resource != after.monitored_resource:
+            raise invalid("The resource of a check cannot be changed.", {"update_mask": "monitored_resource"})
+        uptime.complete(self.cloud, after)
+        self._checks.forget(after.name)
+
+    @deleting("UptimeCheckConfig")
+    def _drop_check(self, call: Call, config: Any) -> None:
+        self._checks.forget(config.name)
+
+    @created("AlertPolicy")
+    @created("UptimeCheckConfig")
+    def _watch_new(self, call: Call, resource: Any) -> None:
+        self._watch.wake()
+
+    @updated("AlertPolicy")
+    def _watch_changed(self, call: Call, before: Any, after: Any) -> None:
+        self._watch.wake()
+
+    @creating("NotificationChannel")
+    def _new_channel(self, call: Call, channel: Any) -> None:
+        channels.complete(channel)
+        channel.creation_record.mutate_time.GetCurrentTime()
+        channel.creation_record.mutated_by = call.email
+
+    @updating("NotificationChannel")
+    def _changed_channel(self, call: Call, before: Any, after: Any) -> None:
+        channels.complete(after)
+
+    @showing("NotificationChannel")
+    def _show_channel(self, call: Call, channel: Any) -> None:
+        channels.hide(channel)
+
+    @deleting("NotificationChannel")
+    def _drop_channel(self, call: Call, channel: Any) -> None:
+        for entry in self.cloud.store.children(self.host, f"{self.cloud.project.name}/alertPolicies"):
+            names = [self.cloud.project.canonical(one, numbered=False) for one in entry.resource.notification_channels]
+            if channel.name in names and not call.message.force:
+                raise unmet(f"The notification channel {channel.name} is used by {entry.name}.")
+
+    @rpc("ListNotificationChannelDescriptors")
+    def _channel_types(self, call: Call) -> Made:
+        return call.method.response(channel_descriptors=channels.described(self.cloud)), None
+
+    @rpc("GetNotificationChannelDescriptor")
+    def _channel_type(self, call: Call) -> Made:
+        found = next((one for one in channels.described(self.cloud) if one.name == call.path), None)
+        if found is None:
+            raise not_found(call.path)
+        return found, None
