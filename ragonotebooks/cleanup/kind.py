@@ -1,10 +1,13 @@
-"""A kind of resource: how to find a deployment's resources of that kind, and how to delete one."""
+"""A kind of resource, and the account or project that a cleanup goes through kind by kind."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from ragonotebooks.cleanup.ownership import Ownership
+
+#: Returns the client of a service.
+Clients = Callable[[str], Any]
 
 
 @dataclass(frozen=True)
@@ -25,7 +28,7 @@ class Kind:
     """One entry of the order of deletion.
 
     Attributes:
-        service: The service's name as boto3 spells it.
+        service: What its client is asked for by: `s3` as boto3 spells it, `run` as the host of a Google API begins.
         name: What a person calls such a resource.
         find: Yields the deployment's resources, given the service's client; reads only.
         delete: Deletes the resource with an id and what it contains; may return before it is gone.
@@ -37,38 +40,33 @@ class Kind:
     delete: Callable[[Any, str], object]
 
 
-def pages(client: Any, operation: str, items: str, **arguments: Any) -> Iterator[Any]:
-    """Yield what the list `items` of an operation's answers holds, page after page."""
-    if client.can_paginate(operation):
-        answers = client.get_paginator(operation).paginate(**arguments)
-    else:
-        answers = [getattr(client, operation)(**arguments)]
-    for answer in answers:
-        yield from answer.get(items, [])
+@dataclass(frozen=True)
+class Refusal:
+    """What an error of a client means to a cleanup.
 
-
-def tagged(
-    service: str,
-    name: str,
-    items: Callable[[Any], Iterable[Any]],
-    identify: Callable[[Any], str],
-    tags: Callable[[Any, Any], Iterable[Mapping[str, str]] | Mapping[str, str] | None],
-    delete: Callable[[Any, str], object],
-) -> Kind:
-    """A kind that is listed without more ado.
-
-    Args:
-        service: The service's name as boto3 spells it.
-        name: What a person calls such a resource.
-        items: Lists all there are, given the client.
-        identify: What the service calls an item.
-        tags: An item's tags, given the client.
-        delete: Deletes the resource with an id.
+    Attributes:
+        why: What a person reads.
+        passing: It passes by itself when what holds the resource has gone.
+        nothing_there: The service is not in use here, so it holds nothing.
     """
 
-    def find(client: Any, owner: Ownership) -> Iterator[Found]:
-        for item in items(client):
-            if owner.covers(tags(client, item)):
-                yield Found(identify(item))
+    why: str
+    passing: bool = False
+    nothing_there: bool = False
 
-    return Kind(service, name, find, delete)
+
+@dataclass(frozen=True)
+class Account:
+    """Where a cleanup works: an AWS account, a project of Google Cloud.
+
+    Attributes:
+        clients: Returns the client of a service.
+        order: The kinds, in the order of their deletion.
+        errors: What clients raise when a call is refused.
+        read: What such an error means.
+    """
+
+    clients: Clients
+    order: tuple[Kind, ...]
+    errors: tuple[type[Exception], ...]
+    read: Callable[[Exception], Refusal]

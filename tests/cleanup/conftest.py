@@ -10,7 +10,7 @@ from moto import mock_aws
 from moto.core.responses import PaginatedResult
 from moto.elasticache.responses import ElastiCacheResponse
 
-from ragonotebooks.cleanup.engine import Clients
+from ragonotebooks.cleanup.kind import Clients
 
 _SERVICE = {"Effect": "Allow", "Principal": {"Service": "codepipeline.amazonaws.com"}, "Action": "sts:AssumeRole"}
 _TRUST = json.dumps({"Version": "2012-10-17", "Statement": [_SERVICE]})

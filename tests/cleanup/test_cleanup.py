@@ -3,8 +3,9 @@
 import pytest
 from botocore.exceptions import ClientError
 
-from ragonotebooks.cleanup.engine import Clients, Patience, Row, clean, plan
-from ragonotebooks.cleanup.order import DATA, ORDER
+from ragonotebooks.cleanup.aws import DATA, ORDER, account
+from ragonotebooks.cleanup.engine import Patience, Row, clean, plan
+from ragonotebooks.cleanup.kind import Clients
 from ragonotebooks.cleanup.ownership import Ownership
 from tests.cleanup.conftest import Deployment
 
@@ -23,11 +24,11 @@ ELSEWHERE = {
 
 
 def cleaned(clients: Clients) -> list[Row]:
-    return list(clean(clients, OWNER, Patience(pause=0.05, limit=0.5)))
+    return list(clean(account(clients), OWNER, Patience(pause=0.05, limit=0.5)))
 
 
 def planned(clients: Clients, deployment: str = "tested") -> list[Row]:
-    return list(plan(clients, Ownership(deployment)))
+    return list(plan(account(clients), Ownership(deployment)))
 
 
 def test_dry_run_names_every_kind_and_changes_nothing(clients: Clients) -> None:
@@ -127,7 +128,7 @@ def running_task(clients: Clients, cluster: str) -> str:
 def test_what_holds_data_is_kept_when_asked_and_the_rest_goes(clients: Clients) -> None:
     Deployment(clients, "ours", OURS).everything()
     holding = {kind.name for kind in DATA}
-    assert {row.kind for row in plan(clients, OWNER, DATA) if row.action == "kept"} == holding
-    rows = list(clean(clients, OWNER, Patience(pause=0.05, limit=0.5), DATA))
+    assert {row.kind for row in plan(account(clients), OWNER, DATA) if row.action == "kept"} == holding
+    rows = list(clean(account(clients), OWNER, Patience(pause=0.05, limit=0.5), DATA))
     assert {row.action for row in rows} == {"deleted", "kept"}
     assert {row.kind for row in planned(clients)} == holding

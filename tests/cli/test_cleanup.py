@@ -7,7 +7,8 @@ import pytest
 from moto import mock_aws
 from typer.testing import CliRunner
 
-from ragonotebooks.cleanup import data, engine
+from ragonotebooks.cleanup import aws
+from ragonotebooks.cleanup.aws import data
 from ragonotebooks.cli import app
 from ragonotebooks.errors import UsageError
 
@@ -19,7 +20,7 @@ ACCOUNT = "123456789012"
 def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """A deployment that is one bucket, in an account that this process has credentials for."""
     # moto alone does not play every service that a deployment uses
-    monkeypatch.setattr(engine, "ORDER", (data.BUCKETS,))
+    monkeypatch.setattr(aws, "ORDER", (data.BUCKETS,))
     with mock_aws():
         s3 = boto3.client("s3", region_name="us-east-1")
         s3.create_bucket(Bucket="ours")

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from ragonotebooks.cleanup import access, compute, data, delivery, network, observation, traffic
+from ragonotebooks.cleanup.aws import access, compute, data, delivery, network, observation, traffic
 from ragonotebooks.cleanup.kind import Kind
 
 ORDER: Final[tuple[Kind, ...]] = (

@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from ragonotebooks.cleanup.kind import pages, tagged
+from ragonotebooks.cleanup.aws.listing import pages, tagged
 
 
 def _projects(codebuild: Any) -> list[Any]:

@@ -5,7 +5,8 @@ from typing import Any, Final
 
 from botocore.exceptions import ClientError
 
-from ragonotebooks.cleanup.kind import Found, Kind, pages
+from ragonotebooks.cleanup.aws.listing import pages
+from ragonotebooks.cleanup.kind import Found, Kind
 from ragonotebooks.cleanup.ownership import Ownership
 
 _GONE: Final = frozenset({"deleted"})

@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 from typing import Any, Final
 
-from ragonotebooks.cleanup.kind import Found, Kind, pages, tagged
+from ragonotebooks.cleanup.aws.listing import pages, tagged
+from ragonotebooks.cleanup.kind import Found, Kind
 from ragonotebooks.cleanup.ownership import Ownership
 
 _CHUNK: Final = 100  # as many as DescribeClusters and DescribeTasks take

@@ -5,7 +5,8 @@ from typing import Any, Final
 
 from botocore.exceptions import ClientError
 
-from ragonotebooks.cleanup.kind import Found, Kind, pages, tagged
+from ragonotebooks.cleanup.aws.listing import pages, tagged
+from ragonotebooks.cleanup.kind import Found, Kind
 from ragonotebooks.cleanup.ownership import Ownership
 
 #: No tags, or a bucket whose tags we may not read: it is nobody's or somebody else's.

@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 from typing import Any, Final
 
-from ragonotebooks.cleanup.kind import Found, Kind, pages
+from ragonotebooks.cleanup.aws.listing import pages
+from ragonotebooks.cleanup.kind import Found, Kind
 from ragonotebooks.cleanup.ownership import Ownership
 
 #: AWS lets a key wait for 7 to 30 days before it is gone for good (KMS API reference, ScheduleKeyDeletion, 2026-11).

@@ -1,0 +1,33 @@
+"""Cloud Storage, Cloud SQL, Memorystore and Secret Manager: what holds the deployment's data."""
+
+from collections.abc import Iterator
+from typing import Final
+from urllib.parse import quote
+
+from ragonotebooks.cleanup.gcp.listing import labelled, listed
+from ragonotebooks.cleanup.gcp.rest import Api, Json
+from ragonotebooks.cleanup.kind import Found, Kind
+from ragonotebooks.cleanup.ownership import Ownership
+
+
+def _find_buckets(storage: Api, owner: Ownership) -> Iterator[Found]:
+    for bucket in storage.each("storage/v1/b", "items", project=storage.project):
+        if labelled(owner, bucket):
+            yield Found(bucket["name"])
+
+
+def _delete_bucket(storage: Api, name: str) -> None:
+    path = f"storage/v1/b/{name}"
+    for one in list(storage.each(f"{path}/o", "items", versions="true", fields="items(name,generation),nextPageToken")):
+        storage.call("DELETE", f"{path}/o/{quote(one['name'], safe='')}", generation=one["generation"])
+    storage.call("DELETE", path)
+
+
+def _sql_labelled(owner: Ownership, instance: Json) -> bool:
+    return owner.covers(instance["settings"].get("userLabels"))
+
+
+BUCKETS: Final = Kind("storage", "bucket", _find_buckets, _delete_bucket)
+DATABASES: Final = listed("sqladmin", "database instance", "v1/{project}/instances", _sql_labelled, items="items")
+CACHES: Final = listed("redis", "Redis instance", "v1/{project}/locations/{region}/instances")
+SECRETS: Final = listed("secretmanager", "secret", "v1/{project}/secrets")

@@ -1,0 +1,13 @@
+"""Cloud Monitoring and Cloud Logging: what watches, tells and records."""
+
+from typing import Final
+
+from ragonotebooks.cleanup.gcp.listing import described, listed, user_labelled
+
+POLICIES: Final = listed("monitoring", "alert policy", "v3/{project}/alertPolicies", user_labelled)
+CHANNELS: Final = listed("monitoring", "notification channel", "v3/{project}/notificationChannels", user_labelled)
+UPTIME_CHECKS: Final = listed("monitoring", "uptime check", "v3/{project}/uptimeCheckConfigs", user_labelled)
+DASHBOARDS: Final = listed("monitoring", "dashboard", "v1/{project}/dashboards")
+SINKS: Final = listed("logging", "log sink", "v2/{project}/sinks", described)
+METRICS: Final = listed("logging", "log-based metric", "v2/{project}/metrics", described)
+LOG_BUCKETS: Final = listed("logging", "log bucket", "v2/{project}/locations/{region}/buckets", described)
