@@ -20,13 +20,16 @@ def client(gcp: Sandbox) -> cloud_logging.Client:
 
 @pytest.fixture
 def texts(client: cloud_logging.Client) -> Callable[[str], list[str]]:
-    """Five entries, and what finds their messages by a filter."""
+    """Six entries, and what finds their messages by a filter."""
     logger = client.logger("filters")
     if not list(client.list_entries(filter_='log_id("filters")')):
         logger.log_text("one started", severity="INFO", resource=JOB, labels={"run": "a"})
         logger.log_struct({"message": "two counted", "chunks": 12, "done": True}, severity="NOTICE", resource=JOB)
         logger.log_struct({"message": "three is slow", "chunks": 700, "where": {"shard": "b"}}, severity="WARNING")
         logger.log_struct({"message": "four failed", "error": "KeyError"}, severity="ERROR", labels={"run": "b"})
+        request = {"requestMethod": "GET", "status": 503, "latency": "1.5s", "responseSize": 900}
+        labels = {"run.googleapis.com/execution_name": "seven-abcde"}
+        logger.log_text("zero asked", severity="ALERT", http_request=request, labels=labels)
         logger.log_text("five ended", trace=f"{PROJECT}/traces/abc", resource=JOB)
 
     def find(text: str) -> list[str]:
@@ -42,7 +45,7 @@ def texts(client: cloud_logging.Client) -> Callable[[str], list[str]]:
 @pytest.mark.parametrize(
     ("text", "found"),
     [
-        ("severity>=WARNING", ["three", "four"]),
+        ("severity>=WARNING AND severity<ALERT", ["three", "four"]),
         ('severity = "NOTICE"', ["two"]),
         ("severity<INFO", ["five"]),
         ('resource.type="cloud_run_job" resource.labels.job_name="index"', ["one", "two", "five"]),
@@ -54,12 +57,16 @@ def texts(client: cloud_logging.Client) -> Callable[[str], list[str]]:
         ('textPayload=~"^one|ended$"', ["one", "five"]),
         ("labels.run=b", ["four"]),
         ('"counted"', ["two"]),
-        ('-"counted" severity>DEFAULT', ["one", "three", "four"]),
+        ('-"counted" severity>DEFAULT', ["one", "three", "four", "zero"]),
         ('trace="projects/ragonometrics-sandbox/traces/abc"', ["five"]),
         ('timestamp>="2020-01-01T00:00:00Z" jsonPayload.error:*', ["four"]),
         ('timestamp<"2020-01-01T00:00:00Z"', []),
         ('labels.run=("a" OR "b")', ["one", "four"]),
         ('"severity>=ERROR"', []),
+        ("httpRequest.status>=500", ["zero"]),
+        ('httpRequest.latency>"1s" httpRequest.responseSize>100', ["zero"]),
+        ('httpRequest.latency>"20s"', []),
+        ('labels."run.googleapis.com/execution_name"="seven-abcde"', ["zero"]),
     ],
 )
 def test_a_filter_finds_what_it_says(texts: Callable[[str], list[str]], text: str, found: list[str]) -> None:

@@ -348,6 +348,21 @@ def test_a_browser_of_this_machine_reaches_a_service_that_is_in_the_status(run: 
     assert any(name.startswith("seen/") and server.pid for name, server in servers.items())
 
 
+def test_a_refused_request_is_in_the_log_too(run: Services) -> None:
+    service = run.make("locked", public=False)
+    assert requests.get(service.uri, timeout=10).status_code == 403
+    text = 'resource.labels.service_name="locked" httpRequest.status=403'
+    eventually(lambda: run.log(text))
+    [entry] = run.log(text)
+    assert (entry.severity, entry.resource.labels["revision_name"]) == ("WARNING", "")
+
+
+def test_a_body_that_is_too_large_is_refused(run: Services) -> None:
+    service = run.make("small")
+    assert requests.post(service.uri, data=b"x" * (32 * 1024**2 + 1), timeout=30).status_code == 413
+    assert requests.post(service.uri, data=b"x" * 1024**2, timeout=30).status_code == 200
+
+
 def test_an_internal_service_is_not_there_for_the_outside(run: Services) -> None:
     service = run.make("inner", ingress="INGRESS_TRAFFIC_INTERNAL_ONLY")
     assert requests.get(service.uri, timeout=10).status_code == 404

@@ -14,6 +14,8 @@ from google.protobuf import json_format
 from ragonotebooks.sandbox.gcp.filters import Matches
 
 _MOST: Final = 50_000
+# 64-bit numbers, which JSON has as texts
+_SIZES: Final = ("requestSize", "responseSize", "cacheFillBytes")
 
 
 @dataclass
@@ -35,9 +37,12 @@ class Kept:
 
     @cached_property
     def view(self) -> dict[str, Any]:
-        """What filters look at: the entry in JSON, its times as times, its severity also as a number."""
+        """What filters look at: the entry in JSON, its times as times, its sizes as numbers, its severity also as a number."""
         view: dict[str, Any] = json_format.MessageToDict(self.entry)
         number = self.entry.severity
+        if request := view.get("httpRequest"):
+            request.update({name: int(request[name]) for name in _SIZES if name in request})
+            request["latency"] = self.entry.http_request.latency
         return {
             **view,
             "timestamp": self.entry.timestamp,

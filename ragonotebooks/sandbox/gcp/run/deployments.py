@@ -10,11 +10,12 @@ from typing import Any, Final
 from google.cloud.run_v2 import types
 
 from ragonotebooks.sandbox.gcp.errors import ApiError, invalid, unsupported
+from ragonotebooks.sandbox.gcp.run import HOST
 from ragonotebooks.sandbox.gcp.run import template as templates
 from ragonotebooks.sandbox.gcp.run.failures import StartFailure, fill_condition, set_condition
 from ragonotebooks.sandbox.gcp.run.instance import Host
 from ragonotebooks.sandbox.gcp.run.probe import liveness_of, probe_of
-from ragonotebooks.sandbox.gcp.run.revisions import HOST, Revisions
+from ragonotebooks.sandbox.gcp.run.revisions import Revisions
 from ragonotebooks.sandbox.gcp.service import Call, Work
 
 _Kind: Final[Any] = types.TrafficTargetAllocationType

@@ -12,10 +12,9 @@ from google.cloud.run_v2 import types
 
 from ragonotebooks.sandbox.gcp.errors import ApiError
 from ragonotebooks.sandbox.gcp.fields import copy_of
+from ragonotebooks.sandbox.gcp.run import HOST
 from ragonotebooks.sandbox.gcp.run.failures import StartFailure, set_condition
 from ragonotebooks.sandbox.gcp.run.instance import Host, Instance, Plan
-
-HOST: Final = "run.googleapis.com"
 
 _LETTERS: Final = string.ascii_lowercase + string.digits
 _FAILED: Final = "The container exited with an error."

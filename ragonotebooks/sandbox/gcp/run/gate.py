@@ -17,12 +17,12 @@ from ragonotebooks.sandbox.front import OPERATOR_ADDRESS
 from ragonotebooks.sandbox.gateway import GiveBack, Wanted
 from ragonotebooks.sandbox.gcp.cloud import Cloud
 from ragonotebooks.sandbox.gcp.identity import caller_of
-from ragonotebooks.sandbox.gcp.run import answers, requests_log
+from ragonotebooks.sandbox.gcp.run import HOST, answers, requests_log
 from ragonotebooks.sandbox.gcp.run.exchange import Exchange, InstanceError
 from ragonotebooks.sandbox.gcp.run.failures import StartFailure
 from ragonotebooks.sandbox.gcp.run.instance import Host
 from ragonotebooks.sandbox.gcp.run.pool import Pool, Seat, TooBusyError
-from ragonotebooks.sandbox.gcp.run.revisions import HOST, Revisions
+from ragonotebooks.sandbox.gcp.run.revisions import Revisions
 from ragonotebooks.sandbox.link import Link
 from ragonotebooks.sandbox.parts.balancer import http1
 from ragonotebooks.sandbox.parts.balancer.http1 import BadMessageError, Head
@@ -35,6 +35,7 @@ _URL: Final = re.compile(
 )
 _INVOKE: Final = "run.routes.invoke"
 _IDLE_SECONDS: Final = 600.0
+_LARGEST: Final = 32 * 1024**2  # bytes of a request over HTTP/1; Cloud Run, "Quotas and limits", read 2026-11
 _INTERNAL: Final[Any] = (
     types.IngressTraffic.INGRESS_TRAFFIC_INTERNAL_ONLY,
     types.IngressTraffic.INGRESS_TRAFFIC_INTERNAL_LOAD_BALANCER,
@@ -47,11 +48,12 @@ class RefusedError(Exception):
     Args:
         status: The HTTP status.
         text: What is said to a person.
+        unread: Whether nothing of the request's body has been read.
     """
 
-    def __init__(self, status: int, text: str = "") -> None:
+    def __init__(self, status: int, text: str = "", *, unread: bool = True) -> None:
         super().__init__(text)
-        self.status, self.text = status, text
+        self.status, self.text, self.unread = status, text, unread
 
 
 @dataclass(frozen=True)
@@ -161,12 +163,15 @@ class Gate:
             await client[1].drain()
             return False
         log = requests_log.RequestLog(self._cloud, request, host)
+        revision = ""
         try:
             target = await self._off_loop(self._target, request, host, caller)
+            revision = target.revision.rpartition("/")[2]
+            keep = await self._ask(client, request, target, log)
         except RefusedError as refusal:
-            return await self._say(client, request, refusal)
-        keep = await self._ask(client, request, target, log)
-        self._threads.submit(log.write, target.revision)
+            keep = await self._say(client, request, refusal, log)
+        if service := self._name(host)[0]:
+            self._threads.submit(log.write, service, revision)
         return keep
 
     async def _ask(self, client: Stream, request: Request, target: Target, log: requests_log.RequestLog) -> bool:
@@ -174,10 +179,9 @@ class Gate:
             seat = await target.pool.acquire()
         except StartFailure as failure:
             text = f"The request failed because no instance of the revision could be started: {failure}"
-            return await self._say(client, request, RefusedError(503, text), log)
+            raise RefusedError(503, text) from failure
         except TooBusyError:
-            text = "The request was aborted because there was no available instance."
-            return await self._say(client, request, RefusedError(429, text), log)
+            raise RefusedError(429, "The request was aborted because there was no available instance.") from None
         try:
             return await self._exchange(client, request, target, seat, log)
         finally:
@@ -191,26 +195,29 @@ class Gate:
         try:
             keep = await exchange.run(log.trace)
         except InstanceError as problem:
-            return await self._say(client, request, RefusedError(problem.status, str(problem)), log)
+            raise RefusedError(problem.status, str(problem), unread=False) from problem
         log.answered(exchange.status, exchange.sent, seat.instance.id)
         return keep
 
-    async def _say(
-        self, client: Stream, request: Request, refusal: RefusedError, log: requests_log.RequestLog | None = None
-    ) -> bool:
-        # what is left of a body would be taken for the next request
-        keep = request.keep and request.framing == 0
+    async def _say(self, client: Stream, request: Request, refusal: RefusedError, log: requests_log.RequestLog) -> bool:
+        # a client that still sends hears nothing; and what is left of a body would be taken for the next request
+        if refusal.unread:
+            async for _ in http1.pieces(client[0], request.framing):
+                pass
+        keep = request.keep and (refusal.unread or request.framing == 0)
         text = answers.problem(refusal.status, refusal.text, request if keep else None)
         client[1].write(text)
         await client[1].drain()
-        if log:
-            log.answered(refusal.status, len(text), "", refusal.text)
+        log.answered(refusal.status, len(text), "", refusal.text)
         return keep
 
     def _target(self, request: Request, host: str, caller: str | None) -> Target:
         """Find who answers, whether the caller may ask, and which revision's turn it is."""
+        if isinstance(request.framing, int) and request.framing > _LARGEST:
+            raise RefusedError(413)
         with self._cloud.context.lock:
-            service, tag = self._service(host)
+            name, tag = self._name(host)
+            service = self._cloud.store.find(HOST, name)
             if service is None or service.default_uri_disabled:
                 raise RefusedError(404)
             if service.ingress in _INTERNAL and not self._is_inside(caller):
@@ -226,12 +233,12 @@ class Gate:
             assert pool is not None
             return Target(name, pool, revision.timeout.ToTimedelta().total_seconds(), verified)
 
-    def _service(self, host: str) -> tuple[Any, str]:
+    def _name(self, host: str) -> tuple[str, str]:
+        """The service that a host means, by its name in full, and a tag; empty when it is none of this project."""
         found, project = _URL.fullmatch(host), self._cloud.project
         if found is None or found["number"] != project.number:
-            return None, ""
-        name = f"{project.name}/locations/{found['region']}/services/{found['name']}"
-        return self._cloud.store.find(HOST, name), found["tag"] or ""
+            return "", ""
+        return f"{project.name}/locations/{found['region']}/services/{found['name']}", found["tag"] or ""
 
     def _is_inside(self, caller: str | None) -> bool:
         """Whether a call comes by way of a VPC network of the project."""

@@ -2,15 +2,16 @@
 
 import secrets
 import time
-from typing import Any
+from typing import Any, Final
 
 from google.cloud.logging_v2 import types
 
 from ragonotebooks.sandbox.gcp.cloud import Cloud
+from ragonotebooks.sandbox.gcp.run import HOST
 from ragonotebooks.sandbox.gcp.run.instance import LOGGING
 from ragonotebooks.sandbox.parts.balancer.passing import Request
 
-_SEVERITIES = {4: 400, 5: 500}  # WARNING and ERROR
+_SEVERITIES: Final = {4: 400, 5: 500}  # WARNING and ERROR
 
 
 class RequestLog:
@@ -44,9 +45,14 @@ class RequestLog:
         self._status, self._size, self._instance, self._problem = status, size, instance, problem
         self._latency = time.perf_counter() - self._started
 
-    def write(self, revision: str) -> None:
-        """Write the entry; not on the event loop."""
-        request, words = self._request, revision.split("/")
+    def write(self, service: str, revision: str) -> None:
+        """Write the entry, unless there is no such service; not on the event loop.
+
+        Args:
+            service: The service's name in full.
+            revision: The revision's short name, empty when none was asked.
+        """
+        request, words = self._request, service.split("/")
         entry: Any = types.LogEntry.pb(types.LogEntry())
         entry.log_name = f"{self._cloud.project.name}/logs/run.googleapis.com%2Frequests"
         entry.severity = _SEVERITIES.get(self._status // 100, 200)
@@ -55,7 +61,7 @@ class RequestLog:
         entry.trace_sampled = True
         entry.resource.type = "cloud_run_revision"
         entry.resource.labels.update(
-            {"service_name": words[5], "revision_name": words[7], "configuration_name": words[5], "location": words[3]}
+            {"service_name": words[5], "revision_name": revision, "configuration_name": words[5], "location": words[3]}
         )
         if self._instance:
             entry.labels["instanceId"] = self._instance
@@ -66,6 +72,7 @@ class RequestLog:
         http.user_agent, http.remote_ip = request.head.get("user-agent") or "", request.asked.source
         http.protocol = request.head.line[2]
         http.latency.FromNanoseconds(int(self._latency * 1e9))
-        service: Any = self._cloud.service(LOGGING)
+        logging: Any = self._cloud.service(LOGGING)
         with self._cloud.context.lock:
-            service.write(entry)
+            if self._cloud.store.find(HOST, service) is not None:
+                logging.write(entry)

@@ -14,12 +14,11 @@ from google.cloud.run_v2 import types
 from ragonotebooks.sandbox.gcp.cloud import new_etag
 from ragonotebooks.sandbox.gcp.errors import ApiError, invalid
 from ragonotebooks.sandbox.gcp.fields import copy_of, has_field
+from ragonotebooks.sandbox.gcp.run import HOST
 from ragonotebooks.sandbox.gcp.run.failures import StartFailure, set_condition
 from ragonotebooks.sandbox.gcp.run.instance import Host, Plan
 from ragonotebooks.sandbox.gcp.run.pool import Limits, Pool
 from ragonotebooks.sandbox.gcp.run.probe import Probe, liveness_of, probe_of
-
-HOST: Final = "run.googleapis.com"
 
 _LETTERS: Final = string.ascii_lowercase + string.digits
 _COPIED: Final = (

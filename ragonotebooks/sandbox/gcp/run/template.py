@@ -45,7 +45,8 @@ _UNSUPPORTED_IN_CONTAINER: Final = (
 
 
 def check_name(name: str) -> None:
-    """Refuse a name that no resource of Cloud Run can have."""
+    """Refuse a name that no resource of Cloud Run can have, and a region that does not exist."""
+    names.check_region(name.split("/")[3])
     short = name.rpartition("/")[2]
     if not _NAME.fullmatch(short):
         raise invalid(f"The name {short!r} must begin with a letter and have up to 49 of [a-z0-9-].", {"name": short})

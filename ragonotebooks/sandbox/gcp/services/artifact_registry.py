@@ -22,12 +22,14 @@ from ragonotebooks.sandbox.gcp.artifact_names import (
     version_of,
 )
 from ragonotebooks.sandbox.gcp.cloud import Cloud
+from ragonotebooks.sandbox.gcp.compute.names import REGIONS
 from ragonotebooks.sandbox.gcp.docker_registry import DockerRegistry
 from ragonotebooks.sandbox.gcp.errors import invalid, not_found, unmet, unsupported
 from ragonotebooks.sandbox.gcp.generic import Made
 from ragonotebooks.sandbox.gcp.service import Call, Service, creating, deleting, rpc, showing, updated, updating
 
 _ID: Final = re.compile(r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?")
+_MULTI_REGIONS: Final = ("asia", "europe", "us")
 _UNSUPPORTED: Final = (
     "maven_config",
     "virtual_repository_config",
@@ -63,6 +65,8 @@ class ArtifactRegistry(Service):
             raise invalid(f"The repository id {name!r} must match {_ID.pattern}.", {"repository_id": _ID.pattern})
         repository.mode = types.Repository.Mode.STANDARD_REPOSITORY
         location = place.rpartition("/")[2]
+        if location not in (*REGIONS, *_MULTI_REGIONS):
+            raise invalid(f"The location {location} does not exist.", {"parent": "unknown location"})
         repository.registry_uri = f"{location}-docker.pkg.dev/{call.cloud.project.id}/{name}"
 
     @updating("Repository")
