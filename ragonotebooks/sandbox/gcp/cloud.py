@@ -8,6 +8,7 @@ from importlib import import_module
 from google.iam.v1 import policy_pb2
 
 from ragonotebooks.sandbox.context import Context
+from ragonotebooks.sandbox.gcp.audit import Audit
 from ragonotebooks.sandbox.gcp.errors import ApiError
 from ragonotebooks.sandbox.gcp.identity import OPERATOR, Identities
 from ragonotebooks.sandbox.gcp.keys import Keys
@@ -81,6 +82,7 @@ class Cloud:
         self.identities = Identities(self.keys.signer)
         self.policies = Policies(self.project.name, self._custom_role)
         self.operations = Operations(context)
+        self.audit = Audit(self)
         self.enabled = set(_ENABLED)
         self._services: dict[str, Service] = {}
         owner = policy_pb2.Binding(role="roles/owner", members=[f"user:{OPERATOR}"])
@@ -118,6 +120,10 @@ class Cloud:
                 "UNIMPLEMENTED", f"{package} is not supported by the sandbox", "UNSUPPORTED_BY_SANDBOX", "ragonotebooks"
             )
         return self.service(host)
+
+    def is_loaded(self, host: str) -> bool:
+        """Whether a service has been called so far."""
+        return host in self._services
 
     def loaded(self) -> Iterator[Service]:
         """The services that have been called so far."""

@@ -12,7 +12,7 @@ from ragonotebooks.sandbox.gcp import generic, mixins
 from ragonotebooks.sandbox.gcp.access import admit, authenticate
 from ragonotebooks.sandbox.gcp.apis import Rpc, is_operation
 from ragonotebooks.sandbox.gcp.cloud import Cloud
-from ragonotebooks.sandbox.gcp.errors import invalid, unsupported
+from ragonotebooks.sandbox.gcp.errors import ApiError, invalid, unsupported
 from ragonotebooks.sandbox.gcp.fields import has_field, require, set_at, value_at
 from ragonotebooks.sandbox.gcp.service import Call, Service, Work
 from ragonotebooks.sandbox.ledger import Call as Entry
@@ -134,11 +134,14 @@ def is_reading(name: str) -> bool:
     return _READS.match(name) is not None
 
 
-def timed(entry: Entry, status: int, error: str | None) -> Entry:
-    """Complete a ledger's entry."""
-    entry.status, entry.error = status, error
+def write_down(cloud: Cloud, entry: Entry, problem: ApiError | None, status: int, started: float) -> None:
+    """Complete a ledger's entry and write it down, there and in the audit logs."""
+    reads = not entry.mutating
+    entry.status, entry.error = status, problem.code if problem else None
     entry.mutating = entry.mutating and status < 400
-    return entry
+    cloud.context.ledger.write(entry, started)
+    with cloud.context.lock:
+        cloud.audit.record(entry, reads=reads)
 
 
 def now() -> float:

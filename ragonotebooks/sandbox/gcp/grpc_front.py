@@ -74,8 +74,7 @@ class _Methods(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpc is not typ
             except Exception as error:
                 problem = fault(rpc.path, error)
             finally:
-                status, code = (problem.http, problem.code) if problem else (200, None)
-                cloud.context.ledger.write(engine.timed(entry, status, code), started)
+                engine.write_down(cloud, entry, problem, problem.http if problem else 200, started)
             _abort(context, problem)
 
         return answer

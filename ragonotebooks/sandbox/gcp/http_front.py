@@ -142,6 +142,5 @@ def answer_request(cloud: Cloud, request: Request) -> Response:
     if refusal is not None:
         response = json_response(told(refusal), refusal.http)
     if entry.service:
-        code = refusal.code if refusal else None
-        cloud.context.ledger.write(engine.timed(entry, response.status, code), started)
+        engine.write_down(cloud, entry, refusal, response.status, started)
     return response

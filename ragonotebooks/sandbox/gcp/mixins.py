@@ -11,7 +11,12 @@ from ragonotebooks.sandbox.gcp.access import may
 from ragonotebooks.sandbox.gcp.apis import Rpc
 from ragonotebooks.sandbox.gcp.cloud import PROJECTS
 from ragonotebooks.sandbox.gcp.errors import unsupported
+from ragonotebooks.sandbox.gcp.fields import copy_of, replace
 from ragonotebooks.sandbox.gcp.service import Call
+
+# what a policy that is set replaces when the request does not say; google.iam.v1.SetIamPolicyRequest
+_MASK = {"bindings", "etag"}
+_AUDIT = {"audit_configs", "auditConfigs"}
 
 
 def handler(path: str) -> Callable[[Call], Any] | None:
@@ -47,9 +52,16 @@ def _get_policy(call: Call) -> policy_pb2.Policy:
 
 def _set_policy(call: Call) -> policy_pb2.Policy:
     _exists(call)
-    if call.message.HasField("update_mask") and set(call.message.update_mask.paths) - {"bindings", "etag", "version"}:
-        raise unsupported(f"{call.service.host} SetIamPolicy with the update mask {call.message.update_mask.paths}")
-    return call.cloud.policies.set(call.service.host, _key(call), call.message.policy)
+    host, key, mask = call.service.host, _key(call), set(call.message.update_mask.paths) or _MASK
+    # only projects have settings of audit logs
+    if mask - _MASK - {"version"} - (_AUDIT if host == PROJECTS else set()):
+        raise unsupported(f"{host} SetIamPolicy with the update mask {sorted(mask)}")
+    policy, before = copy_of(call.message.policy), call.cloud.policies.get(host, key)
+    if "bindings" not in mask:
+        replace(policy, before, policy.DESCRIPTOR.fields_by_name["bindings"])
+    if not mask & _AUDIT:
+        replace(policy, before, policy.DESCRIPTOR.fields_by_name["audit_configs"])
+    return call.cloud.policies.set(host, key, policy)
 
 
 def _test_permissions(call: Call) -> iam_policy_pb2.TestIamPermissionsResponse:

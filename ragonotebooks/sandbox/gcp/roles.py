@@ -33,6 +33,7 @@ def _any(permission: str, patterns: Iterable[str]) -> bool:
 _READ: Final = ("*.get", "*.list", "*.getIamPolicy")
 # basic roles read no data that has roles of its own
 _DATA: Final = (
+    "logging.privateLogEntries.*",
     "secretmanager.versions.access",
     "storage.objects.*",
     "iam.serviceAccounts.get*Token",

@@ -25,12 +25,11 @@ def call_as(cloud: Cloud, email: str, host: str, method: str, **fields: Any) -> 
     rpc = next(one for one in service.rpcs.values() if one.name == method)
     with cloud.context.lock:
         token = cloud.identities.give_token(email)
-    started, entry, code = engine.now(), Entry(), None
-    status = 200
+    started, entry, problem = engine.now(), Entry(), None
     try:
         return engine.answer(cloud, service, rpc, rpc.request(**fields), token, entry)
     except ApiError as error:
-        status, code = error.http, error.code
+        problem = error
         raise
     finally:
-        cloud.context.ledger.write(engine.timed(entry, status, code), started)
+        engine.write_down(cloud, entry, problem, problem.http if problem else 200, started)

@@ -4,22 +4,25 @@ import base64
 import json
 import re
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, ClassVar, Final
 
 from google.cloud.logging_v2 import types
 
+from ragonotebooks.sandbox.gcp.access import may
 from ragonotebooks.sandbox.gcp.cloud import Cloud
-from ragonotebooks.sandbox.gcp.errors import invalid, not_found, unsupported
+from ragonotebooks.sandbox.gcp.errors import ApiError, invalid, not_found, unsupported
 from ragonotebooks.sandbox.gcp.fields import copy_of
 from ragonotebooks.sandbox.gcp.generic import Made
-from ragonotebooks.sandbox.gcp.logs import query
+from ragonotebooks.sandbox.gcp.logs import audited, query
 from ragonotebooks.sandbox.gcp.logs.kept import Entries, Kept
 from ragonotebooks.sandbox.gcp.metrics import of_logs
 from ragonotebooks.sandbox.gcp.service import Call, Service, creating, rpc
 
 _LOG_NAME: Final = re.compile(r"projects/(?P<project>[^/]+)/logs/[A-Za-z0-9_.%-]{1,511}")
 _METRIC: Final = re.compile(r"[\w+!*',()%/.-]{1,100}")
+_AUDIT: Final = "/logs/cloudaudit.googleapis.com%2F"
+_DATA_ACCESS: Final = f"{_AUDIT}data_access"
 _PAGE: Final = 50
 _LARGEST_PAGE: Final = 1000
 _LARGEST_ENTRY: Final = 256 * 1024  # bytes; Cloud Logging, "Quotas and limits", read 2026-11
@@ -52,6 +55,7 @@ class CloudLogging(Service):
     def __init__(self, cloud: Cloud) -> None:
         super().__init__(cloud)
         self._entries = Entries()
+        self.write_audited()
 
     def write(self, entry: Any) -> None:
         """Keep an entry that has a log's name and a resource. Whoever calls holds the lock."""
@@ -62,6 +66,11 @@ class CloudLogging(Service):
         entry.resource.labels.setdefault("project_id", self.cloud.project.id)
         of_logs.count(self.cloud, self._entries.add(entry))
         self.cloud.context.changed.notify_all()
+
+    def write_audited(self) -> None:
+        """Write the entries of calls that wait for it. Whoever calls holds the lock."""
+        for one in self.cloud.audit.take():
+            self.write(audited.entry_of(self.cloud, one))
 
     def find(self, text: str) -> Iterator[Kept]:
         """Yield the entries that match a filter, in the order in which they were written. Whoever calls holds the lock.
@@ -98,6 +107,8 @@ class CloudLogging(Service):
         found = _LOG_NAME.fullmatch(name)
         if found is None:
             raise invalid(f"The log name {name!r} must have the form projects/PROJECT/logs/LOG_ID.", {"log_name": name})
+        if _AUDIT in name:
+            raise ApiError("PERMISSION_DENIED", f"The audit log {name} is written by Google Cloud alone, and kept.")
         canonical = self.cloud.project.canonical(name, numbered=False)
         if not self.cloud.project.owns(canonical):
             raise not_found(f"projects/{found['project']}")
@@ -111,7 +122,12 @@ class CloudLogging(Service):
             raise invalid(
                 f"Unsupported order_by: {message.order_by!r}.", {"order_by": "timestamp asc or timestamp desc"}
             )
-        found = sorted(self.find(message.filter), key=lambda kept: kept.time, reverse=message.order_by.endswith("desc"))
+        may_see = self._visible(call)
+        found = sorted(
+            filter(may_see, self.find(message.filter)),
+            key=lambda kept: kept.time,
+            reverse=message.order_by.endswith("desc"),
+        )
         last, start = (
             _place(message.page_token) if message.page_token else (max((k.number for k in found), default=0), 0)
         )
@@ -120,6 +136,12 @@ class CloudLogging(Service):
         page = found[start : start + size]
         token = _token(last, start + size) if start + size < len(found) else ""
         return call.method.response(entries=[kept.entry for kept in page], next_page_token=token), None
+
+    def _visible(self, call: Call) -> Callable[[Kept], bool]:
+        """What tells which entries a caller may see: who accessed data is for those who may see private entries."""
+        if may(call, "logging.privateLogEntries.list", self.cloud.project.name):
+            return lambda kept: True
+        return lambda kept: not kept.entry.log_name.endswith(_DATA_ACCESS)
 
     @rpc("ListLogs")
     def _list_logs(self, call: Call) -> Made:
