@@ -126,17 +126,20 @@ def test_secrets_are_variables_and_files_for_an_account_that_may_read_them(run: 
     mounts = [{"name": "keys", "mount_path": "/secrets"}]
     volume = {"name": "keys", "secret": {"secret": "run-key", "items": [{"path": "key", "version": "1"}]}}
     email = new_account("secret-runner")
-    job = run.make_job(
-        "secretive",
-        program,
-        container={"env": env, "volume_mounts": mounts},
-        task={"volumes": [volume], "service_account": email},
-    )
-    with pytest.raises(
-        exceptions.GoogleAPICallError, match=r"Permission denied on secret: .* for Revision service account"
-    ):
+    wanted = {
+        "container": {"env": env, "volume_mounts": mounts},
+        "task": {"volumes": [volume], "service_account": email},
+    }
+    denied = r"Permission denied on secret: .* for Revision service account"
+    with pytest.raises(exceptions.FailedPrecondition, match=denied):
+        run.make_job("secretive", program, **wanted)
+    job = run.jobs.get_job(name=f"{LOCATION}/jobs/secretive")
+    assert job.terminal_condition.reason.name == "SECRETS_ACCESS_CHECK_FAILED"
+    with pytest.raises(exceptions.GoogleAPICallError, match=denied):
         run.run(job)
     grant(secrets, made.name, "roles/secretmanager.secretAccessor", f"serviceAccount:{email}")
+    updated = run.jobs.update_job(job=job).result(timeout=30)
+    assert updated.terminal_condition.state.name == "CONDITION_SUCCEEDED"
     run.run(job)
     assert run.lines("secretive") == ["s3cret s3cret"]
 

@@ -27,7 +27,7 @@ from ragonotebooks.sandbox.gcp.logs.lines import entry_of
 from ragonotebooks.sandbox.gcp.run.acting import call_as
 from ragonotebooks.sandbox.gcp.run.failures import StartFailure
 from ragonotebooks.sandbox.gcp.run.metadata import Identity, MetadataServer
-from ragonotebooks.sandbox.gcp.run.template import ARTIFACTS, SECRETS, secret_version
+from ragonotebooks.sandbox.gcp.run.template import ARTIFACTS, SECRETS, secret_denied, secret_version
 from ragonotebooks.sandbox.parts import inside
 from ragonotebooks.sandbox.parts.task import (
     CannotStart,
@@ -245,14 +245,8 @@ class Instance:
         try:
             payload: bytes = call_as(self._host.cloud, email, SECRETS, "AccessSecretVersion", name=name).payload.data
         except ApiError as error:
-            if error.code == "PERMISSION_DENIED":
-                text = (
-                    f"Permission denied on secret: {name} for Revision service account {email}. The service account used "
-                    "must be granted the 'Secret Manager Secret Accessor' role (roles/secretmanager.secretAccessor) at the "
-                    "secret, project or higher level."
-                )
-            else:
-                text = f"Secret {name} cannot be read: {error.message}"
+            denied = error.code == "PERMISSION_DENIED"
+            text = secret_denied(name, email) if denied else f"Secret {name} cannot be read: {error.message}"
             raise StartFailure(text, "SECRETS_ACCESS_CHECK_FAILED") from error
         return payload
 

@@ -10,10 +10,11 @@ from typing import Any, Final
 
 from google.cloud.run_v2 import types
 
-from ragonotebooks.sandbox.gcp.cloud import IAM
+from ragonotebooks.sandbox.gcp.cloud import IAM, Cloud
 from ragonotebooks.sandbox.gcp.compute import names
 from ragonotebooks.sandbox.gcp.errors import ApiError, invalid, not_found, unsupported
 from ragonotebooks.sandbox.gcp.fields import is_empty
+from ragonotebooks.sandbox.gcp.identity import caller_of
 from ragonotebooks.sandbox.gcp.service import Call
 
 ARTIFACTS: Final = "artifactregistry.googleapis.com"
@@ -78,13 +79,34 @@ def refuse(message: Any, names_of_fields: tuple[str, ...]) -> None:
             raise unsupported(f"{name} of a {message.DESCRIPTOR.name}")
 
 
-def secret_version(call_project: str, secret: str, version: str) -> str:
+def secret_version(project: str, secret: str, version: str) -> str:
     """The name in full of a secret's version, as a template gives it: with or without the project."""
-    name = secret if secret.startswith("projects/") else f"projects/{call_project}/secrets/{secret}"
+    name = secret if secret.startswith("projects/") else f"projects/{project}/secrets/{secret}"
     return f"{name}/versions/{version or 'latest'}"
 
 
-def secrets_of(template: Any, project: str) -> Iterator[str]:
+def secret_problem(cloud: Cloud, template: Any) -> str | None:
+    """Say which secret of a template its service account cannot read, None when it can read all of them."""
+    email, project = template.service_account, cloud.project
+    for version in _secrets_of(template, project.id):
+        secret = project.canonical(version.partition("/versions/")[0], numbered=False)
+        if cloud.store.find(SECRETS, project.canonical(secret, numbered=True)) is None:
+            return f"Secret {version} was not found."
+        if not cloud.policies.allows(caller_of(email), "secretmanager.versions.access", SECRETS, secret):
+            return secret_denied(version, email)
+    return None
+
+
+def secret_denied(version: str, email: str) -> str:
+    """What is told of a secret that a service account may not read."""
+    return (
+        f"Permission denied on secret: {version} for Revision service account {email}. The service account used must be "
+        "granted the 'Secret Manager Secret Accessor' role (roles/secretmanager.secretAccessor) at the secret, project or "
+        "higher level."
+    )
+
+
+def _secrets_of(template: Any, project: str) -> Iterator[str]:
     """Yield the secret versions that a template names."""
     for variable in template.containers[0].env:
         if variable.value_source.secret_key_ref.secret:
@@ -92,8 +114,8 @@ def secrets_of(template: Any, project: str) -> Iterator[str]:
             yield secret_version(project, chosen.secret, chosen.version)
     for volume in template.volumes:
         if volume.HasField("secret"):
-            for item in volume.secret.items or [types.VersionToPath.pb(types.VersionToPath())]:
-                yield secret_version(project, volume.secret.secret, item.version)
+            for version in [item.version for item in volume.secret.items] or [""]:
+                yield secret_version(project, volume.secret.secret, version)
 
 
 def _complete_container(container: Any) -> None:

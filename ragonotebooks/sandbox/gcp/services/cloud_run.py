@@ -100,12 +100,18 @@ class CloudRun(Service):
         return lambda: self._revisions.close(pools)
 
     @created("Job")
-    def _created_job(self, call: Call, job: Any) -> None:
+    def _created_job(self, call: Call, job: Any) -> Work | None:
         self._digests[job.name] = self._digest
+        problem = job.terminal_condition.message
+
+        def fail() -> None:
+            raise unmet(problem)
+
+        return fail if problem else None
 
     @updated("Job")
-    def _updated_job(self, call: Call, before: Any, after: Any) -> None:
-        self._digests[after.name] = self._digest
+    def _updated_job(self, call: Call, before: Any, after: Any) -> Work | None:
+        return self._created_job(call, after)
 
     @creating("Job")
     def _creating_job(self, call: Call, job: Any) -> None:
@@ -174,7 +180,10 @@ class CloudRun(Service):
         job.observed_generation = job.generation
         job.last_modifier = call.email
         job.launch_stage = job.launch_stage or 4
-        fill_condition(job.terminal_condition, "Ready", "SUCCEEDED")
+        if problem := templates.secret_problem(call.cloud, task):
+            fill_condition(job.terminal_condition, "Ready", "FAILED", problem, "SECRETS_ACCESS_CHECK_FAILED")
+        else:
+            fill_condition(job.terminal_condition, "Ready", "SUCCEEDED")
 
 
 def _override(template: Any, overrides: Any) -> None:
