@@ -25,6 +25,7 @@ _PROJECTS: Final = "cloudresourcemanager.googleapis.com"
 
 #: Prefixes of the actions that are about data, not about resources, by service.
 _DATA: Final = {
+    "artifactregistry.googleapis.com": ("Docker-",),
     "storage.googleapis.com": ("storage.objects.",),
     "iamcredentials.googleapis.com": ("Generate", "Sign"),
     "logging.googleapis.com": ("WriteLogEntries", "ListLogEntries", "ListLogs"),

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import json
 import re
-import time
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Final
 
 from werkzeug.wrappers import Request, Response
 
 from ragonotebooks.images.image import INDEXES, Image, Manifest
-from ragonotebooks.sandbox.gcp import access
+from ragonotebooks.sandbox.gcp import access, engine
 from ragonotebooks.sandbox.gcp.artifact_names import docker_name, location_of, package_name, repository_of
 from ragonotebooks.sandbox.gcp.cloud import Cloud
 from ragonotebooks.sandbox.gcp.errors import ApiError
@@ -52,7 +51,7 @@ class DockerRegistry:
             raise ValueError(f"{environ.get('HTTP_HOST')} is not the host of a registry")
         if environ["PATH_INFO"] == "/v2/token":
             return self._token(Request(environ))(environ, start_response)
-        started, blobs = time.perf_counter(), self._blobs(host["location"])
+        started, blobs = engine.now(), self._blobs(host["location"])
         catalogue = _Catalogue(self._cloud, self._service, blobs, host["location"])
 
         def note(status: str, headers: list[tuple[str, str]], *rest: Any) -> Any:
@@ -62,10 +61,9 @@ class DockerRegistry:
         try:
             return RegistryServer(blobs, catalogue)(environ, note)
         finally:
-            entry = catalogue.entry
-            entry.mutating = entry.mutating and entry.status < 400
-            if entry.service:
-                self._cloud.context.ledger.write(entry, started)
+            if catalogue.entry.service:
+                status = catalogue.entry.status
+                engine.write_down(self._cloud, catalogue.entry, catalogue.problem, status, started)
 
     def image(self, package: str, manifest: Manifest) -> Image:
         """Return an image that is here."""
@@ -102,6 +100,7 @@ class _Catalogue:
     def __init__(self, cloud: Cloud, service: ArtifactRegistry, blobs: Blobs, location: str) -> None:
         self._cloud, self._service, self._blobs, self._location = cloud, service, blobs, location
         self.entry = Entry()
+        self.problem: ApiError | None = None
 
     def authorise(self, request: Request, action: Action, repository: str) -> None:
         """Refuse whoever holds no token, or may not do this; note the call in the ledger."""
@@ -125,7 +124,7 @@ class _Catalogue:
                 raise access.denied(permission, name, self._service)
             self._cloud.store.get(self._service.host, name)
         except ApiError as error:
-            self.entry.error = error.code
+            self.problem = error
             missing = error.code == "NOT_FOUND"
             text = f'Repository "{name.rpartition("/")[2]}" not found' if missing else error.message
             raise Refusal(404 if missing else 403, "NAME_UNKNOWN" if missing else "DENIED", text) from None
@@ -152,7 +151,7 @@ class _Catalogue:
             try:
                 self._service.put(package, tag, manifest, self._built(repository, manifest))
             except ApiError as error:
-                self.entry.error = error.code
+                self.problem = error
                 raise Refusal(400, "MANIFEST_INVALID", error.message) from None
 
     def _built(self, repository: str, manifest: Manifest) -> str | None:

@@ -168,6 +168,14 @@ def test_the_ledger_tells_who_pushed_what(gcp: Sandbox) -> None:
     ]
 
 
+def test_a_refused_push_is_in_the_ledger_with_its_reason(gcp: Sandbox) -> None:
+    made = make_repository("refusing")
+    with pytest.raises(RegistryError):
+        registry(_token_for("refused-pusher")).push(image_of({"a.py": b"1"}), repository_path("refusing", "jobs"), "1")
+    [call] = [call for call in read_ledger(gcp.folder) if call.resource == made.name and call.status == 403]
+    assert (call.error, call.caller, call.mutating) == ("PERMISSION_DENIED", _EMAIL.format("refused-pusher"), False)
+
+
 def test_formats_that_the_sandbox_lacks_are_refused_by_name(client: artifactregistry_v1.ArtifactRegistryClient) -> None:
     repository = artifactregistry_v1.Repository(format_="PYTHON")
     with pytest.raises(exceptions.MethodNotImplemented, match="PYTHON"):
