@@ -77,14 +77,18 @@ def test_a_database_with_a_private_address_is_reached_from_its_network_alone(run
     address = _make_database("data", network)
     where = {"env": [{"name": "HOST", "value": address}]}
     for name, task in (
-        ("inside", through("data", "PRIVATE_RANGES_ONLY")),
-        ("tagged", through("data", "PRIVATE_RANGES_ONLY", ("no-data",))),
-        ("outside", {}),
+        ("data-inside", through("data", "PRIVATE_RANGES_ONLY")),
+        ("data-tagged", through("data", "PRIVATE_RANGES_ONLY", ("no-data",))),
+        ("data-outside", {}),
     ):
-        if name == "tagged":
+        if name == "data-tagged":
             _deny_database("data", "no-data")
         run.run(run.make_job(name, ASK_DATABASE, container=where, task=task))
-    assert [run.lines(name) for name in ("inside", "tagged", "outside")] == [["S"], ["no answer"], ["no answer"]]
+    assert [run.lines(name) for name in ("data-inside", "data-tagged", "data-outside")] == [
+        ["S"],
+        ["no answer"],
+        ["no answer"],
+    ]
 
 
 def test_a_subnet_in_use_is_not_deleted(run: Running) -> None:
