@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from google.cloud import compute_v1, iam_admin_v1, storage
+from google.cloud import compute_v1, iam_admin_v1, run_v2, storage
 
 from ragonotebooks.catalog import notebook, runbook
 from ragonotebooks.sandbox import client
+from ragonotebooks.sandbox.gcp.identity import OPERATOR
 from tests.notebooks.test_lessons import Desk, Done, checks, proven
 from tests.sandbox.conftest import Sandbox
 from tests.sandbox.gcp.conftest import environment_of
@@ -46,7 +47,7 @@ def verified(desk: Desk, again: Done) -> Done:
 
 @pytest.fixture(scope="module")
 def drifted(desk: Desk, verified: Done) -> Done:
-    """The runbook verified after somebody opened the network, turned off versioning and made a key."""
+    """The runbook verified after somebody opened the network, turned off versioning, made a key and lost a tag."""
     state = client.find(desk.sandbox)
     assert state
     with environment_of(Sandbox(state)):
@@ -58,6 +59,10 @@ def drifted(desk: Desk, verified: Done) -> Done:
         bucket.patch()
         account = f"projects/{PROJECT}/serviceAccounts/ragonometrics-api@{PROJECT}.iam.gserviceaccount.com"
         iam_admin_v1.IAMClient().create_service_account_key(name=account)
+        jobs = run_v2.JobsClient()
+        job = jobs.get_job(name=f"projects/{PROJECT}/locations/us-central1/jobs/ragonometrics-jobs")
+        del job.template.template.vpc_access.network_interfaces[0].tags[:]
+        jobs.update_job(job=job).result()
     return desk.ragonotebooks("verify", "deploy-gcp", "--out", str(desk.folder / "drifted"))
 
 
@@ -68,8 +73,12 @@ def test_every_cell_of_every_lesson_passes_under_nbval(tested: Done) -> None:
     assert re.search(rf"^{len(cells) - len(exercises)} passed, {len(exercises)} skipped", tested.output, re.MULTILINE)
 
 
-def test_a_second_run_changes_nothing(again: Done) -> None:
-    assert (again.code, again.changes) == (0, []), again.output
+def test_a_second_run_changes_nothing_but_what_its_jobs_do(again: Done) -> None:
+    assert again.code == 0, again.output
+    assert {(call.caller, call.action) for call in again.changes} == {
+        (OPERATOR, "RunJob"),
+        (f"ragonometrics-index-job@{PROJECT}.iam.gserviceaccount.com", "storage.objects.insert"),
+    }
 
 
 def test_papermill_as_it_comes_finds_what_a_run_finds(desk: Desk, again: Done) -> None:
@@ -96,5 +105,6 @@ def test_verify_names_every_drift(drifted: Done) -> None:
         "gcp/01-network · 4 · Who may talk to whom",
         "gcp/02-storage · 4 · An overwrite is not a loss",
         "gcp/03-secrets-and-access · 3 · One identity for each job, and no keys",
+        "gcp/06-index-job · 3 · The job",
     ]
     assert "just-for-today" in drifted.output
