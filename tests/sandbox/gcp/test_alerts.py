@@ -322,7 +322,7 @@ def test_an_alert_opens_when_an_uptime_check_fails(watched: Watched) -> None:
     [
         ({"http_check": None, "tcp_check": {"port": 5432}}, "tcp_check"),
         ({"selected_regions": [monitoring_v3.UptimeCheckRegion.EUROPE]}, "selected_regions"),
-        ({"http": {"service_agent_authentication": {"type_": 1}}}, "service_agent_authentication"),
+        ({"http": {"ping_config": {"pings_count": 1}}}, "ping_config"),
     ],
 )
 def test_other_uptime_checks_are_refused_by_name(watched: Watched, more: dict[str, Any], named: str) -> None:

@@ -20,6 +20,7 @@ LOCATION: Final = "sandbox"
 
 _Http: Final[Any] = types.UptimeCheckConfig.HttpCheck
 _Matcher: Final[Any] = types.UptimeCheckConfig.ContentMatcher.ContentMatcherOption
+_Agent: Final[Any] = _Http.ServiceAgentAuthentication.ServiceAgentAuthenticationType
 _PERIODS: Final = (60, 300, 600, 900)
 _REFUSED: Final = ("resource_group", "synthetic_monitor", "tcp_check")
 _MATCHES: Final[dict[Any, Callable[[str, str], bool]]] = {
@@ -66,9 +67,8 @@ def _check_supported(config: Any) -> None:
     if config.selected_regions or config.internal_checkers or config.is_internal:
         text = "is not supported by the sandbox: it checks from one place"
         raise unsupported(f"{HOST} uptime checks with selected_regions or internal checkers", text)
-    for field in ("ping_config", "service_agent_authentication"):
-        if config.http_check.HasField(field):
-            raise unsupported(f"{HOST} uptime checks with {field}")
+    if config.http_check.HasField("ping_config"):
+        raise unsupported(f"{HOST} uptime checks with ping_config")
     if len(config.content_matchers) > 1:
         raise invalid("A check has at most one content matcher.", {"uptime_check_config.content_matchers": "too many"})
     for matcher in config.content_matchers:
@@ -130,7 +130,9 @@ def _ask(cloud: Cloud, config: Any) -> Answer:
         headers["Content-Type"] = "application/x-www-form-urlencoded"
     elif http.custom_content_type:
         headers["Content-Type"] = http.custom_content_type
-    if http.auth_info.username:
+    if http.service_agent_authentication.type_ == _Agent.OIDC_TOKEN:
+        headers["Authorization"] = f"Bearer {cloud.keys.identity_token(_agent(cloud), f'https://{host}')}"
+    elif http.auth_info.username:
         pair = f"{http.auth_info.username}:{http.auth_info.password}".encode()
         headers["Authorization"] = f"Basic {base64.b64encode(pair).decode()}"
     is_post = http.request_method == _Http.RequestMethod.POST
@@ -143,6 +145,11 @@ def _ask(cloud: Cloud, config: Any) -> Answer:
         config.timeout.seconds,
         verify=http.validate_ssl,
     )
+
+
+def _agent(cloud: Cloud) -> str:
+    """Who asks: the service agent, which may invoke what a policy lets it invoke."""
+    return f"service-{cloud.project.number}@gcp-sa-monitoring-notification.iam.gserviceaccount.com"
 
 
 def _passes(config: Any, answer: Answer) -> bool:
