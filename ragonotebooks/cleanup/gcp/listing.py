@@ -29,7 +29,8 @@ def user_labelled(owner: Ownership, item: Json) -> bool:
 
 def described(owner: Ownership, item: Json) -> bool:
     """By its description, and its name."""
-    return owner.marks(item["name"].rpartition("/")[2], item.get("description", ""))
+    name = item["name"].rpartition("/")[2] if item["name"].startswith("projects/") else item["name"]
+    return owner.marks(name, item.get("description", ""))
 
 
 def listed(

@@ -9,6 +9,7 @@ from importlib.resources import files
 from typing import Any, Final
 
 from ragonotebooks.sandbox.gcp.apis import Rpc, is_repeated
+from ragonotebooks.sandbox.gcp.fields import find_field
 from ragonotebooks.sandbox.gcp.rules import Rule
 
 _PARAMETER: Final = re.compile(r"\{\+?(\w+)\}")
@@ -137,10 +138,16 @@ def _singular(noun: str) -> str:
 
 
 def _aliases(rule: Rule, rpc: Rpc) -> Iterator[tuple[str, str]]:
-    """A variable that is no field of the request is one of the resource in it: `name` is `service_account.name`."""
-    fields = rpc.request.DESCRIPTOR.fields_by_name
-    for name in rule.fields:
-        for field in rpc.request.DESCRIPTOR.fields if name not in fields else ():
+    """Yield variables that the request calls otherwise.
+
+    `metricName` is `metric_name`; one that is no field of the request is one of the resource in it: `name` is
+    `service_account.name`.
+    """
+    request = rpc.request.DESCRIPTOR
+    for name in (name for name in rule.fields if name not in request.fields_by_name):
+        if field := find_field(request, name):
+            yield name, field.name
+        for field in request.fields:
             if field.message_type and not is_repeated(field) and name in field.message_type.fields_by_name:
                 yield name, f"{field.name}.{name}"
 
