@@ -13,6 +13,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any, Final, cast
@@ -65,7 +66,7 @@ class ImageStore:
     """Images by digest, each unpacked once.
 
     Images that begin with the same layers share the files of these: whatever writes into one of them, instead of replacing
-    it, writes into all.
+    it, writes into all. What Python compiled of shared files for one image serves the next, which is half of a task's start.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -85,7 +86,11 @@ class ImageStore:
             RagonotebooksError: A layer cannot be read.
         """
         root = self._folder / _short(digest)
+        is_new = not root.exists()
         self._unpack(image.layers, root)
+        if is_new:
+            for other in list(self._unpacked.values()):
+                _share_bytecode(other.root, root)
         return self._unpacked.setdefault(digest, Unpacked(root, image.config.get("config") or {}))
 
     def _unpack(self, layers: Sequence[Layer], folder: Path) -> None:
@@ -104,6 +109,18 @@ class ImageStore:
         folder = self._folder / "layers" / _short(chain)
         self._unpack(layers, folder)
         return folder
+
+
+def _share_bytecode(source: Path, target: Path) -> None:
+    """Link what Python compiled in one image's folder into another's, for modules that are the same file in both."""
+    for compiled in source.rglob("__pycache__/*.pyc"):
+        place = compiled.relative_to(source)
+        module = place.parent.parent / f"{compiled.name.partition('.')[0]}.py"
+        link = target / place
+        if (target / module).exists() and (target / module).samefile(source / module):
+            link.parent.mkdir(exist_ok=True)
+            with suppress(FileExistsError):  # a task runs there already, and has compiled it itself
+                link.hardlink_to(compiled)
 
 
 def _short(digest: str) -> str:
