@@ -62,8 +62,10 @@ class Project:
         return name
 
     def owns(self, name: str) -> bool:
-        """Whether a name is in no project, in this one, or in any (`projects/-/…`)."""
+        """Whether a name is in this project, in any (`projects/-/…`), or in nothing of the kind."""
         parts = name.split("/")
+        if parts[0] in ("folders", "organizations", "billingAccounts"):
+            return False
         return parts[0] != "projects" or len(parts) < 2 or parts[1] in (self.id, self.number, "-")
 
 

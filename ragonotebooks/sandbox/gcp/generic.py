@@ -34,6 +34,7 @@ def get(call: Call, standard: Standard) -> Made:
 def list_(call: Call, standard: Standard) -> Made:
     """AIP-132, 158, 160."""
     message = call.message
+    _require_parent(call)
     found = [
         (entry, shown(call, standard.kind, entry.resource))
         for entry in call.cloud.store.children(call.service.host, call.path)
@@ -47,6 +48,14 @@ def list_(call: Call, standard: Standard) -> Made:
     if fields.has_field(answer, "total_size"):
         answer.total_size = len(found)
     return answer, None
+
+
+def _require_parent(call: Call) -> None:
+    """Refuse to list what is in a resource that does not exist; a place, and `-` for any, are no resources."""
+    parent = call.path.rpartition("/")[0]
+    parts = parent.split("/")
+    if len(parts) > 2 and parts[-2] != "locations" and "-" not in parts:
+        call.cloud.store.get(call.service.host, parent)
 
 
 def paged(found: list[tuple[Entry, Any]], message: Message) -> tuple[list[tuple[Entry, Any]], str]:

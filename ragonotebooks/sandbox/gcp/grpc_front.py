@@ -54,7 +54,10 @@ class _Methods(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpc is not typ
         if path in mixins.OPERATIONS:
             return None, mixins.OPERATIONS[path]
         package, _, name = path.strip("/").partition("/")
-        service = self._cloud.service_of_package(package.rpartition(".")[0])
+        try:
+            service = self._cloud.service_of_package(package.rpartition(".")[0])
+        except ApiError:
+            raise unsupported(f"{package} {name}") from None
         if path not in service.rpcs:
             raise unsupported(f"{service.host} {name}")
         return service, service.rpcs[path]

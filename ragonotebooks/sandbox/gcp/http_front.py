@@ -63,11 +63,14 @@ class Request:
         return self.headers.get("authorization", "").removeprefix("Bearer ") or self.parameter("access_token")
 
     def json(self) -> Any:
-        """The body as JSON; an empty one is an empty object."""
+        """The body as a JSON object; an empty one is an empty object."""
         try:
-            return json.loads(self.body or b"{}")
+            found = json.loads(self.body or b"{}")
         except ValueError as error:
             raise ApiError("INVALID_ARGUMENT", f"The body is no JSON: {error}") from None
+        if not isinstance(found, dict):
+            raise ApiError("INVALID_ARGUMENT", "Invalid JSON payload received. Root element must be a message.")
+        return found
 
 
 @dataclass

@@ -6,6 +6,7 @@ Standard are `get`, `list`, `insert`/`create`, `patch`, `update` and `delete` on
 import uuid
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import Any, ClassVar, Final
 from urllib.parse import unquote
 
@@ -55,8 +56,13 @@ class JsonService(Service):
             admit(call, _ACTIONS.get(method.verb, method.verb))
             return json_response(self._told(call, handler(call)))
 
+    @cached_property
+    def _methods(self) -> list[DiscoveryMethod]:
+        """The API's methods; `…/backendServices/listUsable` comes before the service of that name."""
+        return sorted(discovery.methods(*self.api), key=lambda method: len(method.rule.fields))
+
     def _find(self, request: Request) -> tuple[DiscoveryMethod, dict[str, str]]:
-        for method in discovery.methods(*self.api):
+        for method in self._methods:
             if (bound := method.rule.match(request.method, request.path)) is not None:
                 return method, bound
         raise unsupported(f"{self.host} {request.method} {request.path}")
@@ -160,6 +166,9 @@ def _get(call: Call) -> Any:
 
 
 def _list(call: Call) -> Any:
+    parent = call.path.rpartition("/")[0]
+    if parent.split("/")[-2] in call.service.keeps:
+        call.cloud.store.get(call.service.host, parent)
     shown = [_shown(call, entry.resource) for entry in call.cloud.store.children(call.service.host, call.path)]
     return page(call, shown)
 
@@ -177,8 +186,10 @@ def page(call: Call, found: list[Json], field: str = "items") -> Json:
 
 
 def _create(call: Call) -> Any:
-    name = call.body.get("name", "").rpartition("/")[2]
-    if not name:
+    told = call.body.get("name", "")
+    if not isinstance(told, str):
+        raise invalid(f"Invalid value for field 'resource.name': {told!r} is no text.", {"resource.name": "no text"})
+    if not (name := told.rpartition("/")[2]):
         raise invalid("Required field 'resource.name' not specified.", {"name": "required"})
     path = f"{call.path}/{name}"
     if call.cloud.store.find(call.service.host, path) is not None:

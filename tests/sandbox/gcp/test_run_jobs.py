@@ -227,4 +227,5 @@ def test_a_deleted_job_takes_its_executions_with_it(run: Running) -> None:
     eventually(lambda: run.lines("short-lived") == ["up"])
     run.jobs.delete_job(name=job.name).result(timeout=30)
     assert job.name not in [one.name for one in run.jobs.list_jobs(parent=LOCATION)]
-    assert list(run.executions.list_executions(parent=job.name)) == []
+    every = run.executions.list_executions(parent=f"{LOCATION}/jobs/-")
+    assert [one.name for one in every if one.name.startswith(f"{job.name}/")] == []

@@ -111,7 +111,10 @@ class Api:
     def buckets_setiampolicy(self, asked: Asked) -> Json:
         bucket = self._bucket(asked, "storage.buckets.setIamPolicy")
         wanted = {key: value for key, value in asked.json().items() if key not in ("kind", "resourceId")}
-        policy: Any = json_format.ParseDict(wanted, policy_pb2.Policy())
+        try:
+            policy: Any = json_format.ParseDict(wanted, policy_pb2.Policy())
+        except json_format.ParseError as error:
+            raise invalid(f"Invalid policy: {error}") from None
         public = [one for binding in policy.bindings for one in binding.members if one.startswith("all")]
         if public and bucket.meta["iamConfiguration"]["publicAccessPrevention"] == "enforced":
             message = f"The member bindings {' and '.join(public)} are not allowed since public access prevention is enforced."

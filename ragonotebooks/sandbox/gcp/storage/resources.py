@@ -65,7 +65,7 @@ def new_bucket(wanted: Json, number: str) -> Bucket:
         ApiError: The name or a setting cannot be.
     """
     name = wanted.get("name", "")
-    if not _BUCKET_NAME.fullmatch(name) or name.startswith("goog"):
+    if not isinstance(name, str) or not _BUCKET_NAME.fullmatch(name) or name.startswith("goog"):
         raise invalid(f"Invalid bucket name: '{name}'")
     location = wanted.get("location", "US").upper()
     meta: Json = {
