@@ -62,7 +62,10 @@ def test_unknown_runbook_names_the_nearest(checkout: Path) -> None:
         ("- just\n- a list", "is not a runbook"),
         ("title: T\ncloud: aws\npurpose: P", "has no field 'notebooks'"),
         (lessons.RUNBOOK + "titel: T", "unknown field 'titel'; did you mean 'title'"),
-        (lessons.RUNBOOK.replace("cloud: aws", "cloud: azure"), "cloud 'azure', which is not supported; use aws or gcp"),
+        (
+            lessons.RUNBOOK.replace("cloud: aws", "cloud: azure"),
+            "cloud 'azure', which is not supported; use aws or gcp",
+        ),
         (lessons.RUNBOOK.replace("[aws/01-floor, aws/02-shelf]", "aws/01-floor"), "not a list of keys"),
         (lessons.RUNBOOK.replace("02-shelf", "02-shell"), "no notebook 'aws/02-shell'; did you mean 'aws/02-shelf'"),
     ],
