@@ -22,7 +22,6 @@ LONGEST_FIRST = (
     "tests/deployment/test_services.py",
     "tests/notebooks/test_deployment_checklist.py",
     "tests/runbooks/test_day_two.py",
-    "tests/notebooks/test_gcp_lessons.py",
     "tests/notebooks/test_teardown_and_costs.py",
 )
 ON_ONE_DEPLOYMENT = ("tests/deployment/test_services.py", "tests/notebooks/test_deployment_checklist.py")

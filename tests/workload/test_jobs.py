@@ -103,7 +103,7 @@ def test_a_missing_database_variable_is_named(run: Run, variable: str) -> None:
     ("variable", "value"),
     [
         ("ARTIFACTS", ""),
-        ("ARTIFACTS", "gs://bucket/prefix"),
+        ("ARTIFACTS", "az://bucket/prefix"),
         ("DATABASE_PORT", "65536"),
         ("DATABASE_PORT", "five"),
         ("DATABASE_SSLMODE", "verify"),
