@@ -15,7 +15,7 @@ from tests.sandbox.conftest import Sandbox
 from tests.sandbox.gcp.conftest import PROJECT
 
 OPERATOR = "operator@ragonometrics.example"
-ACCOUNT = f"audited@{PROJECT.removeprefix('projects/')}.iam.gserviceaccount.com"
+ACCOUNT = f"under-audit@{PROJECT.removeprefix('projects/')}.iam.gserviceaccount.com"
 Read = Callable[..., list[dict[str, Any]]]
 
 
@@ -34,7 +34,7 @@ def read(gcp: Sandbox) -> Read:
 def account(gcp: Sandbox) -> Iterator[str]:
     """The e-mail of a service account that may do nothing, and whose tokens the operator may make."""
     iam = iam_admin_v1.IAMClient()
-    name = iam.create_service_account(request={"name": PROJECT, "account_id": "audited"}).name
+    name = iam.create_service_account(request={"name": PROJECT, "account_id": "under-audit"}).name
     binding = {"role": "roles/iam.serviceAccountTokenCreator", "members": [f"user:{OPERATOR}"]}
     iam.set_iam_policy(request={"resource": name, "policy": {"bindings": [binding]}})
     yield ACCOUNT
