@@ -2,7 +2,6 @@
 
 import hashlib
 import sys
-import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,15 +43,14 @@ class Controller(Generic[Program, AnyServer]):
 
     Args:
         context: The daemon's shared parts.
-        install: Makes the program that servers run available below a folder; called once, when it is first needed.
+        install: Makes the program that servers run available below a folder, once.
         transitional: The states that things are in on their way to another one.
     """
 
     def __init__(self, context: Context, install: Callable[[Path], Program], transitional: frozenset[str]) -> None:
         self._context = context
         self._real: dict[str, Real[AnyServer]] = {}
-        self._install, self._installed = install, threading.Lock()
-        self._program: Program | None = None
+        self._install = install
         self._transitional = transitional
 
     @property
@@ -62,10 +60,7 @@ class Controller(Generic[Program, AnyServer]):
         Raises:
             RagonotebooksError: There is none on this machine.
         """
-        with self._installed:
-            if self._program is None:
-                self._program = self._install(self._context.folder)
-            return self._program
+        return self._install(self._context.folder)
 
     def wait_for(self, shown: Iterable[Any]) -> None:
         """Let go of the lock until none of moto's objects is on its way to another state, within limits."""

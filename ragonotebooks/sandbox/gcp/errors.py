@@ -5,7 +5,7 @@ Source of codes and their HTTP statuses: google.rpc.Code, AIP-193.
 
 import sys
 import traceback
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -130,6 +130,17 @@ def fault(what: str, error: Exception) -> ApiError:
     """The sandbox itself failed. Clients repeat what fails with INTERNAL or a 5xx, and with it what the call did: not with this."""
     traceback.print_exc(file=sys.stderr)
     return ApiError("UNKNOWN", f"{what} failed inside of the sandbox: {error!r}", status_code=400)
+
+
+def problem_of(work: Callable[[], None], what: str) -> ApiError | None:
+    """Do the work behind an operation; return what it failed with. `what` names it where the sandbox itself failed."""
+    try:
+        work()
+    except ApiError as error:
+        return error
+    except Exception as error:
+        return fault(what, error)
+    return None
 
 
 def unsupported(method: str, why: str = "is not supported by the sandbox") -> ApiError:

@@ -16,7 +16,7 @@ from ragonotebooks.sandbox.gcp.access import admit, authenticate
 from ragonotebooks.sandbox.gcp.cloud import Cloud
 from ragonotebooks.sandbox.gcp.discovery import DiscoveryMethod
 from ragonotebooks.sandbox.gcp.engine import is_reading
-from ragonotebooks.sandbox.gcp.errors import ApiError, already_exists, fault, invalid, not_found, unsupported
+from ragonotebooks.sandbox.gcp.errors import ApiError, already_exists, invalid, not_found, problem_of, unsupported
 from ragonotebooks.sandbox.gcp.http_front import Request, Response, json_response
 from ragonotebooks.sandbox.gcp.service import Call, Method, Service, Work
 from ragonotebooks.sandbox.ledger import Call as Entry
@@ -139,13 +139,7 @@ class JsonOperations:
         return [dict(one) for one in reversed(self._all.values())]
 
     def _run(self, service: JsonService, operation: Json, target: Json, work: Work) -> None:
-        problem: ApiError | None = None
-        try:
-            work()
-        except ApiError as error:
-            problem = error
-        except Exception as error:
-            problem = fault(f"{operation['name']}", error)
+        problem = problem_of(work, operation["name"])
         with self._context.lock:
             service.finish(operation, target, problem)
             self._context.changed.notify_all()

@@ -7,7 +7,7 @@ from google.protobuf import empty_pb2
 from google.protobuf.message import Message
 
 from ragonotebooks.sandbox.context import Context
-from ragonotebooks.sandbox.gcp.errors import ApiError, fault, not_found
+from ragonotebooks.sandbox.gcp.errors import ApiError, not_found, problem_of
 from ragonotebooks.sandbox.gcp.fields import copy_of, find_field, has_field
 from ragonotebooks.sandbox.gcp.service import Call, Work
 
@@ -78,13 +78,7 @@ class Operations:
         del self._all[name], self._hosts[name]
 
     def _run(self, operation: operations_pb2.Operation, call: Call, resource: Message | None, work: Work) -> None:
-        problem: ApiError | None = None
-        try:
-            work()
-        except ApiError as error:
-            problem = error
-        except Exception as error:
-            problem = fault(f"{call.method.name}", error)
+        problem = problem_of(work, call.method.name)
         with self._context.lock:
             self._finish(operation, call, resource, problem)
             self._context.changed.notify_all()

@@ -10,7 +10,6 @@ import shutil
 import signal
 import subprocess
 import sysconfig
-import threading
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +19,7 @@ import psycopg
 from psycopg import sql
 
 from ragonotebooks.errors import RagonotebooksError
+from ragonotebooks.sandbox.parts.once import once_a_folder
 from ragonotebooks.sandbox.parts.server import Server, identity, own
 from ragonotebooks.sandbox.watcher import Watcher, descendants
 
@@ -27,7 +27,6 @@ SOCKET: Final = ".s.PGSQL.5432"
 _DEBIAN: Final = Path("/usr/lib/postgresql")
 _VECTOR: Final = Path("extension", "vector.control")
 # two clouds of one sandbox share the programs
-_installing: Final = threading.Lock()
 # A sandbox is thrown away, so durability against a power cut is not wanted. A killed process must lose nothing: hence no
 # synchronous_commit=off. dynamic_shared_memory_type=mmap, since posix segments outlive a killed server.
 _SETTINGS: Final = {
@@ -73,8 +72,9 @@ RDS: Final = Roles("rdsadmin", "rds_superuser")
 CLOUD_SQL: Final = Roles("cloudsqladmin", "cloudsqlsuperuser")
 
 
+@once_a_folder
 def install(folder: Path) -> Installation:
-    """Copy Postgres into `folder` unless it is there; a database's owner may create pgvector, as in managed Postgres.
+    """Copy Postgres into `folder`, once; a database's owner may create pgvector, as in managed Postgres.
 
     The wheel's Postgres is taken, else the system's.
 
@@ -96,17 +96,15 @@ def install(folder: Path) -> Installation:
     folders += [libraries for libraries in [Path(f"{source.parents[2]}.libs")] if libraries.exists()]
     common, target = Path(os.path.commonpath([programs, *folders])), folder / "postgres"
     copied = target / programs.relative_to(common)
-    with _installing:
-        if not target.exists():
-            for part in folders:
-                shutil.copytree(part, target / part.relative_to(common), dirs_exist_ok=True, symlinks=True)
-            # a system's folder of programs holds far more than Postgres
-            copied.mkdir(parents=True, exist_ok=True)
-            for program in ("initdb", "postgres"):
-                shutil.copy2(programs / program, copied)
-            control = target / folders[1].relative_to(common) / _VECTOR
-            control.write_text(control.read_text() + "trusted = true\n")
-            _let_others_in(target)
+    for part in folders:
+        shutil.copytree(part, target / part.relative_to(common), dirs_exist_ok=True, symlinks=True)
+    # a system's folder of programs holds far more than Postgres
+    copied.mkdir(parents=True, exist_ok=True)
+    for program in ("initdb", "postgres"):
+        shutil.copy2(programs / program, copied)
+    control = target / folders[1].relative_to(common) / _VECTOR
+    control.write_text(control.read_text() + "trusted = true\n")
+    _let_others_in(target)
     return Installation(copied, _output(source, "--version").split()[1])
 
 

@@ -72,6 +72,7 @@ class ImageStore:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._unpacked: dict[str, Unpacked] = {}
+        self._layers: dict[Path, frozenset[str]] = {}
         self._lock = threading.Lock()
         self._busy: dict[Path, threading.Lock] = {}
 
@@ -89,9 +90,16 @@ class ImageStore:
         is_new = not root.exists()
         self._unpack(image.layers, root)
         if is_new:
-            for other in list(self._unpacked.values()):
-                _share_bytecode(other.root, root)
+            self._inherit(root, frozenset(layer.digest for layer in image.layers))
         return self._unpacked.setdefault(digest, Unpacked(root, image.config.get("config") or {}))
+
+    def _inherit(self, root: Path, layers: frozenset[str]) -> None:
+        """Take over what was compiled for the image that shares most layers, which took over from others before."""
+        known = list(self._layers.items())
+        if known:
+            nearest, _ = max(known, key=lambda one: len(one[1] & layers))
+            _share_bytecode(nearest, root)
+        self._layers[root] = layers
 
     def _unpack(self, layers: Sequence[Layer], folder: Path) -> None:
         """Unpack layers into a folder unless they are there."""

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from ragonotebooks.errors import RagonotebooksError
+from ragonotebooks.sandbox.parts.once import once_a_folder
 from ragonotebooks.sandbox.parts.server import Server
 from ragonotebooks.sandbox.watcher import Watcher
 
@@ -47,8 +48,9 @@ class Installation:
     version: str
 
 
+@once_a_folder
 def install(folder: Path) -> Installation:
-    """Find the server's program; root copies it into `folder`, since `nobody` may not see where it is.
+    """Find the server's program; root copies it into `folder`, once, since `nobody` may not see where it is.
 
     Raises:
         RagonotebooksError: There is neither Valkey nor Redis on this machine.

@@ -2,7 +2,6 @@
 
 import secrets
 import shutil
-import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from typing import Any, Final
 import psycopg
 from psycopg import sql
 
+from ragonotebooks.sandbox.gcp import private_servers
 from ragonotebooks.sandbox.gcp.cloud import Cloud
 from ragonotebooks.sandbox.gcp.compute import places
 from ragonotebooks.sandbox.gcp.errors import ApiError, unmet, unsupported
@@ -26,38 +26,31 @@ Json = dict[str, Any]
 PORT: Final = 5432
 
 
-@dataclass
-class Real:
+@dataclass(frozen=True)
+class Real(private_servers.Real):
     """What stands behind one instance.
 
     Attributes:
         server: Its Postgres.
-        relay: The endpoint in front of it.
         certificates: What the endpoint shows.
-        address: Where on this machine the endpoint is; the API shows it as the private address.
         endpoint: Where it is in the consumer's network, which firewall rules are asked about.
     """
 
     server: Postgres
-    relay: PostgresRelay
     certificates: Certificates
-    address: str
     endpoint: places.ServiceEndpoint
 
 
-class Servers:
-    """The servers of all instances, by the instance's name. What takes long is done without the control plane's lock.
+class Servers(private_servers.PrivateServers[Real]):
+    """The Postgres servers of all instances.
 
     Args:
         cloud: The cloud.
     """
 
     def __init__(self, cloud: Cloud) -> None:
-        self._cloud = cloud
-        self._real: dict[str, Real] = {}
+        super().__init__(cloud)
         self._backups: dict[str, str] = {}
-        self._installed = threading.Lock()
-        self._program: Installation | None = None
 
     @property
     def installation(self) -> Installation:
@@ -66,10 +59,7 @@ class Servers:
         Raises:
             RagonotebooksError: There is none on this machine.
         """
-        with self._installed:
-            if self._program is None:
-                self._program = install(self._cloud.context.folder)
-            return self._program
+        return install(self._cloud.context.folder)
 
     def create(self, instance: Json, password: str, address: str, must_encrypt: Callable[[], bool]) -> Real:
         """Start a server for a new instance; return when it answers.
@@ -80,32 +70,19 @@ class Servers:
             address: The address in its network's allocated range.
             must_encrypt: Whether connections without TLS are refused at the moment.
         """
-        context, name = self._cloud.context, instance["name"]
+        name = instance["name"]
         endpoint = places.ServiceEndpoint(instance["settings"]["ipConfiguration"]["privateNetwork"], address, PORT)
-        # a unix socket's path may have 107 bytes
-        folder = context.folder / "sql" / secrets.token_hex(5)
-        server = Postgres(self.installation, folder, context.watcher, CLOUD_SQL)
+        server = Postgres(self.installation, self._folder("sql"), self._cloud.context.watcher, CLOUD_SQL)
         listener = free_listener(PORT)
         certificates = Certificates(name, instance["connectionName"])
-        relay = PostgresRelay(
-            listener,
-            server.socket,
-            certificates.context,
-            lambda client, here: places.admits_to_service(self._cloud, endpoint, client, here),
-            must_encrypt,
-        )
+        relay = PostgresRelay(listener, server.socket, certificates.context, self._admits(endpoint), must_encrypt)
         try:
             server.create("postgres", password or secrets.token_urlsafe(24), None)
             server.execute(sql.SQL("ALTER DATABASE postgres OWNER TO {}").format(sql.Identifier(CLOUD_SQL.group)))
         except BaseException:
             server.remove()
             raise
-        context.run(relay.open())
-        server.keep()
-        real = Real(server, relay, certificates, listener.getsockname()[0], endpoint)
-        with context.lock:
-            self._real[name] = real
-        return real
+        return self._open(name, Real(server, relay, listener.getsockname()[0], certificates, endpoint))
 
     def find(self, name: str) -> Real | None:
         """What stands behind an instance, None while there is nothing."""
@@ -132,13 +109,6 @@ class Servers:
     def stop(self, name: str) -> None:
         """Shut an instance's server down; its data stays."""
         self._real[name].server.stop()
-
-    def remove(self, name: str) -> None:
-        """End an instance's server and remove its data."""
-        real = self._real.pop(name, None)
-        if real is not None:
-            self._cloud.context.run(real.relay.close())
-            real.server.remove()
 
     def set_flags(self, name: str, flags: Mapping[str, str], before: Mapping[str, str]) -> None:
         """Let database flags hold instead of those before; when one is refused, these hold on.
