@@ -4,6 +4,9 @@ from ragonotebooks.catalog import project
 from ragonotebooks.catalog.nearest import did_you_mean
 from ragonotebooks.errors import UsageError
 
+DEFAULT = {"aws": "us-east-1", "gcp": "us-central1"}
+"""Where things are made unless told otherwise, by cloud."""
+
 _CLOUDS = {"aws": "AWS", "gcp": "Google Cloud"}
 
 

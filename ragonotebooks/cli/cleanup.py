@@ -33,7 +33,7 @@ def cleanup(
     from ragonotebooks.cleanup import engine
     from ragonotebooks.cleanup.ownership import Ownership
 
-    region = regions.known(region or {"aws": "us-east-1", "gcp": "us-central1"}[cloud], cloud)
+    region = regions.known(region or regions.DEFAULT[cloud], cloud)
     if target == "sandbox":
         _enter(name)
     where = (_aws if cloud == "aws" else _gcp)(target, region, account, yes)

@@ -6,9 +6,6 @@ from typing import Any, Final
 
 from ragonotebooks.errors import RagonotebooksError, UsageError
 
-REGION: Final = "us-east-1"
-"""Where a lesson works unless told otherwise."""
-
 _NAMED: Final = "RAGONOTEBOOKS_ACCOUNT"
 
 

@@ -101,7 +101,7 @@ def connect(
         raise UsageError(f"connect knows the clouds 'aws' and 'gcp', not {cloud!r}")
     if target not in ("sandbox", "cloud"):
         raise UsageError(f"target is 'sandbox' or 'cloud', not {target!r}")
-    region = regions.known(region or _CLOUDS[cloud].REGION, cloud)
+    region = regions.known(region or regions.DEFAULT[cloud], cloud)
     account, identity = _enter(cloud, target, region)
     lab = Lab(cloud, target, region, name, account, identity, project.ROOT)
     for need in _in_order([f"{cloud}/{need}" for need in needs]):
@@ -140,7 +140,7 @@ def _enter_sandbox(cloud: str, region: str) -> None:
         raise UsageError(
             f"there is nothing to verify: no sandbox {name} runs; start one with: ragonotebooks run deploy-{cloud}"
         )
-    variables = client.environment(client.up(name), region if cloud == "aws" else aws.REGION)
+    variables = client.environment(client.up(name), region if cloud == "aws" else regions.DEFAULT["aws"])
     _change_environment(variables, client.FOREIGN_VARIABLES)
 
 

@@ -6,9 +6,6 @@ from typing import Final
 
 from ragonotebooks.errors import RagonotebooksError, UsageError
 
-REGION: Final = "us-central1"
-"""Where a lesson works unless told otherwise."""
-
 _NAMED: Final = "RAGONOTEBOOKS_PROJECT"
 _SCOPES: Final = (
     "https://www.googleapis.com/auth/cloud-platform",
