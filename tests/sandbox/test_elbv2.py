@@ -265,8 +265,8 @@ class TestTargets:
         full = web.balancer["LoadBalancerArn"].partition(":loadbalancer/")[2]
         group = web.target_group.rpartition(":")[2]
 
-        def total(name: str, statistic: str, *dimensions: dict[str, str]) -> float:
-            points = cloudwatch.get_metric_statistics(
+        def points(name: str, statistic: str, *dimensions: dict[str, str]) -> list[float]:
+            found = cloudwatch.get_metric_statistics(
                 Namespace="AWS/ApplicationELB",
                 MetricName=name,
                 Dimensions=[{"Name": "LoadBalancer", "Value": full}, *dimensions],
@@ -275,11 +275,12 @@ class TestTargets:
                 Period=3600,
                 Statistics=[statistic],
             )["Datapoints"]
-            return sum(point[statistic] for point in points)
+            return [point[statistic] for point in found]
 
-        eventually(lambda: total("RequestCount", "Sum") >= 1)
-        assert 0 < total("TargetResponseTime", "Average") < 10
-        assert total("HealthyHostCount", "Maximum", {"Name": "TargetGroup", "Value": group}) == 2
+        eventually(lambda: sum(points("RequestCount", "Sum")) >= 1)
+        assert all(0 < seconds < 10 for seconds in points("TargetResponseTime", "Average"))
+        # Near the full hour there are two periods, each with its own maximum.
+        assert max(points("HealthyHostCount", "Maximum", {"Name": "TargetGroup", "Value": group})) == 2
 
 
 class TestApi:
