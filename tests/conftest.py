@@ -5,6 +5,7 @@ import secrets
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,31 +14,47 @@ from xdist.scheduler import LoadFileScheduling
 
 from ragonotebooks.sandbox import client
 
-GIVEN = "RAGONOTEBOOKS_TEST_DEPLOYMENT"
 ROOT = Path(__file__).parents[1]
 
 LONGEST_FIRST = (
-    "tests/notebooks/test_lessons.py",
     "tests/notebooks/test_gcp_lessons.py",
+    "tests/notebooks/test_lessons.py",
     "tests/deployment/test_services.py",
     "tests/notebooks/test_deployment_checklist.py",
     "tests/runbooks/test_day_two.py",
     "tests/notebooks/test_teardown_and_costs.py",
 )
-ON_ONE_DEPLOYMENT = ("tests/deployment/test_services.py", "tests/notebooks/test_deployment_checklist.py")
+ON_ONE_DEPLOYMENT = {
+    "deployment": ("tests/deployment/test_services.py", "tests/notebooks/test_deployment_checklist.py"),
+    "gcp_deployment": ("tests/notebooks/test_gcp_lessons.py",),
+}
+"""Fixture of a deployment → the files with tests on it."""
 
 
 @pytest.fixture(scope="session")
 def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The name of a sandbox with everything deployed; tests leave it as healthy as they found it.
+    """The name of a sandbox with everything deployed on AWS; tests leave it as healthy as they found it.
 
     The environment variable RAGONOTEBOOKS_TEST_DEPLOYMENT names one that is there already; making one takes a minute.
     """
-    if given := os.environ.get(GIVEN):
+    with _deployed("deploy-aws", os.environ.get("RAGONOTEBOOKS_TEST_DEPLOYMENT"), tmp_path_factory) as name:
+        yield name
+
+
+@pytest.fixture(scope="session")
+def gcp_deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The same on Google Cloud; the environment variable is RAGONOTEBOOKS_TEST_GCP_DEPLOYMENT."""
+    with _deployed("deploy-gcp", os.environ.get("RAGONOTEBOOKS_TEST_GCP_DEPLOYMENT"), tmp_path_factory) as name:
+        yield name
+
+
+@contextmanager
+def _deployed(runbook: str, given: str | None, folders: pytest.TempPathFactory) -> Iterator[str]:
+    if given:
         yield given
         return
-    name, folder = f"deployed-{secrets.token_hex(4)}", tmp_path_factory.mktemp("deployed") / "run"
-    words = [sys.executable, "-m", "ragonotebooks", "run", "deploy-aws", "--name", name, "--out", str(folder)]
+    name, folder = f"deployed-{secrets.token_hex(4)}", folders.mktemp("deployed") / "run"
+    words = [sys.executable, "-m", "ragonotebooks", "run", runbook, "--name", name, "--out", str(folder)]
     try:
         made = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False)
         assert made.returncode == 0, made.stdout + made.stderr
@@ -48,6 +65,10 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Put the files that take longest first where several processes share the tests; one process keeps the order."""
+    for item in items:
+        for fixture, files in ON_ONE_DEPLOYMENT.items():
+            if fixture in getattr(item, "fixturenames", ()) and _file(item.nodeid) not in files:
+                raise pytest.UsageError(f"{item.nodeid} uses {fixture}: name its file in ON_ONE_DEPLOYMENT")
     if hasattr(config, "workerinput"):
         rank = {name: place for place, name in enumerate(LONGEST_FIRST)}
         items.sort(key=lambda item: rank.get(_file(item.nodeid), len(rank)))
@@ -55,11 +76,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 class _Scheduling(LoadFileScheduling):
     def _split_scope(self, nodeid: str) -> str:
-        return "one deployment" if _file(nodeid) in ON_ONE_DEPLOYMENT else _file(nodeid)
+        file = _file(nodeid)
+        return next((fixture for fixture, files in ON_ONE_DEPLOYMENT.items() if file in files), file)
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadFileScheduling:
-    """Keep each file's tests in one process, and those on one deployment too."""
+    """Keep each file's tests in one process, and all those on one deployment."""
     return _Scheduling(config, log)
 
 
