@@ -183,7 +183,11 @@ def key_of(path: Path) -> str:
 
 def read(path: Path) -> Notebook:
     """Read a notebook file, executed or not; a UsageError says why it cannot be read."""
-    metadata, cells = _stored(path)
+    return parse(path, *_stored(path))
+
+
+def parse(path: Path, metadata: dict[str, Any], cells: tuple[Cell, ...]) -> Notebook:
+    """A notebook out of its cells; the path says what it is called and where the links in it lead."""
     preamble, *sections = _sections(cells)
     return Notebook(
         path=path,
@@ -203,7 +207,7 @@ def _stored(path: Path) -> tuple[dict[str, Any], tuple[Cell, ...]]:
         stored = json.loads(path.read_text(encoding="utf-8"))
         if stored["nbformat"] != 4:
             raise ValueError(f"nbformat {stored['nbformat']}")
-        return dict(stored["metadata"]), tuple(_cell(index, cell) for index, cell in enumerate(stored["cells"]))
+        return dict(stored["metadata"]), cells_of(stored["cells"])
     except FileNotFoundError:
         raise UsageError(f"there is no notebook {project.shown(path)}; give the path of an .ipynb file") from None
     except OSError as error:
@@ -212,6 +216,11 @@ def _stored(path: Path) -> tuple[dict[str, Any], tuple[Cell, ...]]:
         raise UsageError(
             f"{project.shown(path)} is not a Jupyter notebook (nbformat 4); restore it or save it again from JupyterLab"
         ) from None
+
+
+def cells_of(stored: Iterable[dict[str, Any]]) -> tuple[Cell, ...]:
+    """The cells as nbformat has them."""
+    return tuple(_cell(index, cell) for index, cell in enumerate(stored))
 
 
 def _cell(index: int, cell: dict[str, Any]) -> Cell:
