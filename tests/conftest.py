@@ -67,7 +67,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Put the files that take longest first where several processes share the tests; one process keeps the order."""
     for item in items:
         for fixture, files in ON_ONE_DEPLOYMENT.items():
-            if fixture in getattr(item, "fixturenames", ()) and _file(item.nodeid) not in files:
+            own = hasattr(getattr(item, "module", None), fixture)
+            if fixture in getattr(item, "fixturenames", ()) and not own and _file(item.nodeid) not in files:
                 raise pytest.UsageError(f"{item.nodeid} uses {fixture}: name its file in ON_ONE_DEPLOYMENT")
     if hasattr(config, "workerinput"):
         rank = {name: place for place, name in enumerate(LONGEST_FIRST)}
