@@ -14,7 +14,7 @@ import psutil
 import requests
 
 from ragonotebooks.sandbox import client, status
-from tests.notebooks.test_lessons import Desk, Done
+from tests.desk import Desk, Done
 from tests.sandbox.conftest import eventually
 
 DEPLOYMENT = "ragonometrics"

@@ -16,7 +16,7 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.chromium import MINUTE, needs_chromium, new_page
 from tests.deployment.services import AT_ONCE, DEPLOYMENT, SECONDS, Services
-from tests.notebooks.test_lessons import Desk, operators
+from tests.desk import Desk, operators
 from tests.sandbox.conftest import eventually
 
 QUESTION = "What happens when a bank's depositors all want their money at once?"

@@ -3,102 +3,19 @@
 Each stage is a fixture that builds on the one before, so that the lessons are executed as seldom as possible.
 """
 
-import json
-import os
 import re
 import secrets
-import subprocess
-import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import pytest
 
-from ragonotebooks.catalog import notebook, project, runbook
-from ragonotebooks.catalog.evidence import CHECK_MIME
+from ragonotebooks.catalog import runbook
 from ragonotebooks.sandbox import client
-from ragonotebooks.sandbox.ledger import Call, read_ledger
-from ragonotebooks.sandbox.state import folder_of
-from tests.sandbox.conftest import Sandbox
+from tests.desk import Desk, Done, all_cells, checks, operators, proven, unproven
 from tests.workload.test_paper_records import pdf
 
 LESSONS = [str(lesson.path) for lesson in runbook.load("deploy-aws").notebooks]
 TWO_LESSONS = "title: Two\ncloud: aws\npurpose: Both.\nnotebooks: [aws/01-network, aws/02-storage]\n"
-
-
-@dataclass(frozen=True)
-class Done:
-    """A command that has ended, and what it changed in the cloud."""
-
-    code: int
-    output: str
-    changes: list[Call]
-
-
-@dataclass(frozen=True)
-class Desk:
-    """A person's shell, whose sandbox is one of its own.
-
-    Attributes:
-        sandbox: Its name.
-        folder: Where files of theirs go.
-    """
-
-    sandbox: str
-    folder: Path
-
-    def do(self, *words: str) -> Done:
-        """Run a Python program such as `ragonotebooks` in the checkout."""
-        before = len(self.changes())
-        environment = {**os.environ, "RAGONOTEBOOKS_SANDBOX": self.sandbox, "COLUMNS": "200"}
-        done = subprocess.run(
-            [sys.executable, "-m", *words],
-            cwd=project.ROOT,
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            check=False,
-        )
-        return Done(done.returncode, done.stdout, self.changes()[before:])
-
-    def ragonotebooks(self, *words: str) -> Done:
-        return self.do("ragonotebooks", *words)
-
-    def changes(self) -> list[Call]:
-        """The calls so far that could change something."""
-        return list(read_ledger(folder_of(self.sandbox), mutating_only=True)) if client.find(self.sandbox) else []
-
-    def aws(self, service: str) -> Any:
-        """The operator's boto3 client."""
-        state = client.find(self.sandbox)
-        assert state
-        return Sandbox(state).client(service)
-
-    def passed(self, lesson: str) -> bool:
-        return client.passed(self.sandbox, lesson, {})
-
-
-def operators(done: Done) -> list[Call]:
-    """What the person changed; the services that run meanwhile write their logs all the time."""
-    return [call for call in done.changes if ":assumed-role/" not in call.caller]
-
-
-def checks(executed: Path) -> list[tuple[str, bool]]:
-    """The claims that an executed notebook holds, in order, and whether they hold."""
-    records = [output["data"].get(CHECK_MIME) for cell in notebook.read(executed).cells for output in cell.outputs]
-    return [(record["claim"], record["passed"]) for record in records if record]
-
-
-def proven(desk: Desk, *options: str) -> dict[str, dict[str, list[int]]]:
-    """Exam → objective → the steps that prove it."""
-    exams = json.loads(desk.ragonotebooks("objectives", "--json", *options).output)
-    return {
-        exam["exam"]: {one["id"]: [proof["step"] for proof in one["evidence"]] for one in exam["objectives"]}
-        for exam in exams
-    }
 
 
 @pytest.fixture(scope="module")
@@ -174,9 +91,7 @@ def test_a_lesson_opened_alone_brings_up_what_it_needs(desk: Desk, alone: Done) 
 
 def test_every_cell_of_every_lesson_passes_under_nbval(tested: Done) -> None:
     assert tested.code == 0, tested.output
-    cells = [cell for path in LESSONS for cell in notebook.read(Path(path)).cells if cell.kind == "code"]
-    exercises = [cell for cell in cells if "nbval-skip" in cell.tags]
-    assert re.search(rf"^{len(cells) - len(exercises)} passed, {len(exercises)} skipped", tested.output, re.MULTILINE)
+    assert re.search(rf"^{all_cells(LESSONS)}", tested.output, re.MULTILINE)
 
 
 def test_a_second_run_changes_nothing_but_what_its_jobs_do(again: Done) -> None:
@@ -195,8 +110,7 @@ def test_papermill_as_it_comes_finds_what_a_run_finds(desk: Desk, again: Done) -
 
 def test_the_committed_lessons_prove_what_a_run_proves(desk: Desk, again: Done) -> None:
     committed, ran = proven(desk), proven(desk, "--run", str(desk.folder / "again"))
-    proofs = [(exam, one, set(steps)) for exam, objectives in ran.items() for one, steps in objectives.items()]
-    assert [(exam, one) for exam, one, steps in proofs if not steps <= set(committed[exam][one])] == []
+    assert unproven(ran, committed) == []
     for exam in ("DEA-C01", "MLA-C01", "MLA-C02", "SAA-C03"):
         assert any(committed[exam].values()), exam
 

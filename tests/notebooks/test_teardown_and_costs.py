@@ -12,7 +12,7 @@ import pytest
 from ragonotebooks.catalog import notebook
 from ragonotebooks.catalog.evidence import PRICE_MIME
 from ragonotebooks.sandbox import client
-from tests.notebooks.test_lessons import Desk, Done
+from tests.desk import Desk, Done
 
 KEPT = {("s3", "ragonometrics-artifacts-123456789012"), ("rds", "ragonometrics-before-the-move")}
 NAMED = ("-p", "snapshot=before-the-move")
