@@ -37,7 +37,7 @@ def create_app(environment: Mapping[str, str]) -> Watch:
     problems.explain(app)
     app.include_router(health)
     app.include_router(guarded)
-    return Watch(app, BODY_BYTES)
+    return Watch(app, BODY_BYTES, settings.project(environment))
 
 
 @asynccontextmanager

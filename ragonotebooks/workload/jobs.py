@@ -83,7 +83,7 @@ class Jobs:
         return self.queue.count
 
     def put(self, kind: str) -> Job:
-        """Enqueue a job of one of KINDS; it remembers which request asked for it."""
+        """Enqueue a job of one of KINDS; it remembers what logs tell of the request that asked for it."""
         job = uuid4().hex
         queued = self.queue.enqueue_call(
             KINDS[kind],
@@ -93,7 +93,7 @@ class Jobs:
             result_ttl=KEPT_SECONDS,
             failure_ttl=KEPT_SECONDS,
             retry=rq.Retry(len(RETRY_SECONDS), RETRY_SECONDS),
-            meta={"kind": kind, "request_id": logs.current().get("request_id")},
+            meta={"kind": kind, "request": dict(logs.current())},
         )
         return _job(queued)
 

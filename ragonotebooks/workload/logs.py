@@ -1,6 +1,8 @@
 """Structured logs: one JSON object a line on standard output, with `time`, `level`, `event` and the event's fields.
 
-Inside of `about(request_id=…)` every line also tells which request or job it belongs to.
+Inside of `about(request_id=…)` every line also tells which request or job it belongs to. `severity` says the level in
+Cloud Logging's words, which takes it, `time` and fields named logging.googleapis.com/… out of the line; elsewhere they are
+fields like any other. Source: Cloud Logging, "Structured logging", special JSON fields, 2026-11.
 """
 
 import json
@@ -26,7 +28,7 @@ class JsonLines(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         time = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
         line: dict[str, Any] = {"time": time, "level": record.levelname.lower(), "event": record.getMessage()}
-        line |= {**_about.get(), **getattr(record, "fields", {})}
+        line |= {"severity": record.levelname, **_about.get(), **getattr(record, "fields", {})}
         if record.exc_info:
             line["traceback"] = self.formatException(record.exc_info)
         return json.dumps({name: self._hide(value) for name, value in line.items()}, ensure_ascii=False)

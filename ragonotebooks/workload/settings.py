@@ -120,6 +120,11 @@ def artifacts(environment: Mapping[str, str]) -> str:
     return _required(environment, "ARTIFACTS", "the artifact store, such as s3://bucket/prefix")
 
 
+def project(environment: Mapping[str, str]) -> str | None:
+    """GOOGLE_CLOUD_PROJECT: the project of Google Cloud that this runs in; None elsewhere."""
+    return environment.get("GOOGLE_CLOUD_PROJECT") or None
+
+
 def image_digest(environment: Mapping[str, str]) -> str | None:
     """IMAGE_DIGEST: `sha256:` and 64 hexadecimal digits of the image that runs; None when it is not told."""
     digest = environment.get("IMAGE_DIGEST") or None

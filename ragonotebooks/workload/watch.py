@@ -1,4 +1,4 @@
-"""Around every request: its id, the limit of its body, and one log line that is also its measurement."""
+"""Around every request: its id, its trace, the limit of its body, and one log line that is also its measurement."""
 
 import re
 import time
@@ -10,15 +10,20 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from . import logs, metrics, problems
 
 HEADER = "X-Request-Id"
+TRACE = "logging.googleapis.com/trace"  # by which Cloud Logging shows a line beside the request that it is about
 QUIET = ("/healthz", "/readyz")  # a load balancer asks all day long; only what went wrong there is told
 
 
 class Watch:
-    """The outermost layer: an ASGI app around another one that takes bodies of up to `body_bytes`."""
+    """The outermost layer: an ASGI app around another one that takes bodies of up to `body_bytes`.
 
-    def __init__(self, app: ASGIApp, body_bytes: int) -> None:
+    `project` is the project of Google Cloud that has the traces, None elsewhere.
+    """
+
+    def __init__(self, app: ASGIApp, body_bytes: int, project: str | None) -> None:
         self._app = app
         self._body_bytes = body_bytes
+        self._project = project
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -33,7 +38,7 @@ class Watch:
                 MutableHeaders(scope=message)[HEADER] = request
             await send(message)
 
-        with logs.about(request_id=request):
+        with logs.about(request_id=request, **self._trace(headers)):
             try:
                 if int(headers.get("Content-Length") or 0) > self._body_bytes:
                     too_large = problems.Problem(413, f"The body may have {self._body_bytes} bytes at most.")
@@ -45,6 +50,11 @@ class Watch:
                     raise
             finally:
                 _tell(scope, status, (time.perf_counter() - begun) * 1000)
+
+    def _trace(self, headers: Headers) -> dict[str, str]:
+        """The field with the trace that the platform gave the request, which it tells by W3C's header `traceparent`."""
+        found = re.fullmatch(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}", headers.get("traceparent", ""))
+        return {TRACE: f"projects/{self._project}/traces/{found[1]}"} if self._project and found else {}
 
 
 def _request_id(headers: Headers) -> str:

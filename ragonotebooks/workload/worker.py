@@ -70,7 +70,7 @@ class Worker(rq.Worker):
 
     def perform_job(self, job: Job, queue: rq.Queue, execution: Execution) -> bool:
         begun = time.monotonic()
-        with logs.about(job_id=job.id, request_id=job.meta.get("request_id")):
+        with logs.about(job_id=job.id, **job.meta.get("request", {})):
             logs.info("job started", job=job.meta["kind"])
             done = super().perform_job(job, queue, execution)
             values = {

@@ -243,6 +243,23 @@ def test_a_request_keeps_the_id_that_it_came_with(api: TestClient, lines: Any) -
     assert [line["request_id"] for line in lines() if line["event"] == "request"] == ["mine-1"]
 
 
+@pytest.mark.parametrize("sampled", ["00", "01"])
+def test_lines_name_the_trace_of_their_request_where_google_keeps_traces(
+    open_client: Open, lines: Any, sampled: str
+) -> None:
+    headers = {"traceparent": f"00-{'7' * 32}-{'1' * 16}-{sampled}"}
+    for variables in ({"GOOGLE_CLOUD_PROJECT": "papers"}, {}):
+        open_client(**variables).get("/papers", headers=headers)
+    told = [line.get("logging.googleapis.com/trace") for line in lines() if line["event"] == "request"]
+    assert told == [f"projects/papers/traces/{'7' * 32}", None]
+
+
+@pytest.mark.parametrize("given", ["", f"00-{'7' * 32}", f"00-{'X' * 32}-{'1' * 16}-01"])
+def test_a_trace_that_is_none_is_left_out(open_client: Open, lines: Any, given: str) -> None:
+    open_client(GOOGLE_CLOUD_PROJECT="papers").get("/papers", headers={"traceparent": given})
+    assert not any("logging.googleapis.com/trace" in line for line in lines())
+
+
 @pytest.mark.parametrize("given", ["", "a b", "x" * 65, '"}{"'])
 def test_an_id_that_could_spoil_a_log_is_replaced(api: TestClient, given: str) -> None:
     made = {api.get("/healthz", headers={"X-Request-Id": given}).headers["X-Request-Id"] for _ in range(2)}

@@ -54,7 +54,8 @@ def run(image: Path, environment: dict[str, str]) -> Run:
             text=True,
         )
         lines = [json.loads(line) for line in ended.stdout.splitlines()]
-        assert all(list(line)[:3] == ["time", "level", "event"] for line in lines)
+        assert all(list(line)[:4] == ["time", "level", "event", "severity"] for line in lines)
+        assert all(line["severity"] == line["level"].upper() for line in lines)
         return Ended(ended.returncode, lines, ended.stdout + ended.stderr)
 
     return once
@@ -177,5 +178,5 @@ def test_secrets_are_hidden_wherever_they_stand(capsys: pytest.CaptureFixture[st
     })  # fmt: skip
     line = json.loads(formatter.format(record))
     assert line | {"time": ""} == {
-        "time": "", "level": "info", "event": "with ***", "text": "a *** b", "list": [{"deep": ["***"]}], "count": 3,
+        "time": "", "level": "info", "event": "with ***", "severity": "INFO", "text": "a *** b", "list": [{"deep": ["***"]}], "count": 3,
     }  # fmt: skip

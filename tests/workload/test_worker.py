@@ -112,7 +112,8 @@ def papers(service: dict[str, str]) -> int:
 
 
 def test_a_job_finishes_and_tells_what_it_did(start: Any, queue: jobs.Jobs, corpus: Any) -> None:
-    with logs.about(request_id="mine-3"):
+    trace = {"logging.googleapis.com/trace": "projects/papers/traces/3"}
+    with logs.about(request_id="mine-3", **trace):
         job = queue.put("index").id
     worker = start()
     done = ended(queue, job, worker)
@@ -125,6 +126,7 @@ def test_a_job_finishes_and_tells_what_it_did(start: Any, queue: jobs.Jobs, corp
     eventually(lambda: worker.lines("job ended"), worker)
     [line] = worker.lines("job ended")
     assert (line["job_id"], line["request_id"], line["job"], line["service"]) == (job, "mine-3", "index", "worker")
+    assert line.items() >= trace.items()
     assert (line["JobsDone"], line["JobsFailed"]) == (1, 0)
     assert line["JobDuration"] > 0
     assert line["_aws"]["CloudWatchMetrics"][0]["Dimensions"] == [["service"], ["service", "job"]]
