@@ -3,15 +3,17 @@
 from ragonotebooks.sandbox.gcp.cloud import IAM, Cloud
 from ragonotebooks.sandbox.gcp.errors import ApiError
 from ragonotebooks.sandbox.gcp.identity import Caller
+from ragonotebooks.sandbox.gcp.policies import answers
 from ragonotebooks.sandbox.gcp.service import Call, Service
 
 
 def authenticate(cloud: Cloud, token: str) -> Caller:
-    """Return who holds an access token.
+    """Return who holds an access token; what policies answer from here on belongs to this call.
 
     Raises:
         ApiError: Nobody does.
     """
+    answers.set([])
     if not token:
         text = (
             "Request is missing required authentication credential. Expected OAuth 2 access token, login cookie or other valid "

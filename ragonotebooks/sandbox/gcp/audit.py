@@ -5,13 +5,14 @@ data access log where the project's policy asks for it. Source: Google Cloud, "C
 """
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from google.iam.v1 import policy_pb2
 
 from ragonotebooks.sandbox.gcp.identity import caller_of
+from ragonotebooks.sandbox.gcp.policies import Answer
 from ragonotebooks.sandbox.ledger import Call as Entry
 
 if TYPE_CHECKING:
@@ -43,10 +44,12 @@ class Audited:
     Attributes:
         call: What the ledger has of it.
         log: `activity` or `data_access`.
+        asked: What policies answered to its caller.
     """
 
     call: Entry
     log: str
+    asked: tuple[Answer, ...]
 
 
 class Audit:
@@ -60,18 +63,21 @@ class Audit:
         self._cloud = cloud
         self._waiting: deque[Audited] = deque(maxlen=_MOST)
 
-    def record(self, call: Entry, *, reads: bool) -> None:
+    def record(self, call: Entry, asked: Iterable[Answer], *, reads: bool) -> None:
         """Take notice of a call that was answered.
 
         Args:
             call: What the ledger has of it.
+            asked: What policies answered meanwhile.
             reads: Whether its method changes nothing.
         """
         if not call.service or not call.caller or call.service in _UNAUDITED or call.action in _NEVER:
             return
         kind = _kind(call, reads=reads)
         if kind == _ACTIVITY or self._wanted(call, kind):
-            self._waiting.append(Audited(call, "activity" if kind == _ACTIVITY else "data_access"))
+            log = "activity" if kind == _ACTIVITY else "data_access"
+            own = tuple(one for one in asked if one.caller and one.caller.email == call.caller)
+            self._waiting.append(Audited(call, log, own))
             if self._cloud.is_loaded(_LOGGING):
                 logging: Any = self._cloud.service(_LOGGING)
                 logging.write_audited()

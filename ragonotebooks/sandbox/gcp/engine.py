@@ -14,6 +14,7 @@ from ragonotebooks.sandbox.gcp.apis import Rpc, is_operation
 from ragonotebooks.sandbox.gcp.cloud import Cloud
 from ragonotebooks.sandbox.gcp.errors import ApiError, invalid, unsupported
 from ragonotebooks.sandbox.gcp.fields import has_field, require, set_at, value_at
+from ragonotebooks.sandbox.gcp.policies import answers
 from ragonotebooks.sandbox.gcp.service import Call, Service, Work
 from ragonotebooks.sandbox.ledger import Call as Entry
 
@@ -136,12 +137,13 @@ def is_reading(name: str) -> bool:
 
 def write_down(cloud: Cloud, entry: Entry, problem: ApiError | None, status: int, started: float) -> None:
     """Complete a ledger's entry and write it down, there and in the audit logs."""
-    reads = not entry.mutating
+    reads, asked = not entry.mutating, answers.get() or []
+    answers.set(None)
     entry.status, entry.error = status, problem.code if problem else None
     entry.mutating = entry.mutating and status < 400
     cloud.context.ledger.write(entry, started)
     with cloud.context.lock:
-        cloud.audit.record(entry, reads=reads)
+        cloud.audit.record(entry, asked, reads=reads)
 
 
 def now() -> float:

@@ -2,6 +2,8 @@
 
 import secrets
 from collections.abc import Callable, Iterable, Iterator
+from contextvars import ContextVar
+from dataclasses import dataclass
 
 from google.iam.v1 import policy_pb2
 
@@ -24,6 +26,27 @@ _MEMBER_KINDS = (
 )
 _BASIC = {"roles/owner": "projectOwner", "roles/editor": "projectEditor", "roles/viewer": "projectViewer"}
 _LATEST_VERSION = 3
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What policies answered.
+
+    Attributes:
+        caller: Who asked, None for an anonymous caller.
+        permission: What for: `storage.objects.get`.
+        name: The resource's full name.
+        granted: Whether they may.
+    """
+
+    caller: Caller | None
+    permission: str
+    name: str
+    granted: bool
+
+
+#: What policies answered during the call that this thread is at; None while it is at none.
+answers: ContextVar[list[Answer] | None] = ContextVar("answers", default=None)
 
 
 class Policies:
@@ -77,6 +100,12 @@ class Policies:
 
     def allows(self, caller: Caller | None, permission: str, host: str, name: str) -> bool:
         """Whether a policy on a resource or on anything above it gives a caller a permission; None is an anonymous caller."""
+        granted = self._grants(caller, permission, host, name)
+        if (noted := answers.get()) is not None:
+            noted.append(Answer(caller, permission, name, granted))
+        return granted
+
+    def _grants(self, caller: Caller | None, permission: str, host: str, name: str) -> bool:
         members = (
             _EVERYBODY | {"allAuthenticatedUsers", caller.member, *self._conveniences(caller)} if caller else _EVERYBODY
         )

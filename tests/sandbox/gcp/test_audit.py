@@ -104,6 +104,8 @@ def test_what_was_refused_is_there_with_its_status(gcp: Sandbox, read: Read, acc
     [entry] = list(cloud_logging.Client().list_entries(filter_=text))
     assert entry.severity == "ERROR"
     assert entry.payload["status"]["code"] == 7
+    assert entry.payload["authorizationInfo"][0]["permission"] == "secretmanager.secrets.create"
+    assert "granted" not in entry.payload["authorizationInfo"][0]
     assert entry.payload["methodName"].endswith("CreateSecret")
 
 
@@ -122,6 +124,26 @@ def test_reads_are_written_down_only_where_the_policy_asks_for_it(
     [accessed] = read("data_access", version)
     assert accessed["methodName"].endswith("AccessSecretVersion")
     assert accessed["authenticationInfo"]["principalEmail"] == OPERATOR
+    [asked] = accessed["authorizationInfo"]
+    assert (asked["permission"], asked["granted"]) == ("secretmanager.versions.access", True)
+    assert asked["resource"].endswith("/secrets/read/versions/1")
+
+
+def test_an_overwrite_asks_for_more_than_a_first_write(
+    gcp: Sandbox, read: Read, project_policy: Callable[[policy_pb2.Policy], None]
+) -> None:
+    bucket = storage.Client().create_bucket("audited-writes")
+    policy = resourcemanager_v3.ProjectsClient().get_iam_policy(resource=PROJECT)
+    asked = policy_pb2.AuditLogConfig(log_type="DATA_WRITE")
+    policy.audit_configs.add(service="storage.googleapis.com", audit_log_configs=[asked])
+    project_policy(policy)
+    for text in ("once", "twice"):
+        bucket.blob("paper").upload_from_string(text)
+    written = read("data_access", "audited-writes/objects/paper")
+    assert [[one["permission"] for one in entry["authorizationInfo"]] for entry in written] == [
+        ["storage.objects.create"],
+        ["storage.objects.create", "storage.objects.delete"],
+    ]
 
 
 def test_whoever_is_exempted_is_not_written_down(

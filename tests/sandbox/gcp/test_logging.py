@@ -133,8 +133,3 @@ def test_a_log_based_metric_is_kept_changed_and_deleted(client: cloud_logging.Cl
     assert not metric.exists()
     with pytest.raises(exceptions.InvalidArgument, match="Field not found"):
         client.metric("wrong", filter_="nothing=1").create()
-
-
-def test_sinks_are_refused_by_name(client: cloud_logging.Client) -> None:
-    with pytest.raises(exceptions.MethodNotImplemented, match="ListSinks"):
-        list(client.list_sinks())

@@ -25,6 +25,8 @@ def entry_of(cloud: Cloud, audited: Audited) -> Any:
         service_name=call.service, method_name=_method(cloud, call.service, call.action), resource_name=call.resource
     )
     payload.authentication_info.principal_email = call.caller
+    for one in audited.asked:
+        payload.authorization_info.add(permission=one.permission, resource=one.name, granted=one.granted)
     if call.error:
         payload.status.code = code_pb2.Code.Value(call.error)
         payload.status.message = call.error

@@ -1,4 +1,4 @@
-"""Cloud Logging: entries written, listed and filtered, and log-based metrics. There are no sinks, so entries go nowhere else."""
+"""Cloud Logging: entries written, listed and filtered, log-based metrics, and sinks to buckets. There are no log buckets."""
 
 import base64
 import json
@@ -12,10 +12,11 @@ from google.cloud.logging_v2 import types
 from ragonotebooks.sandbox.gcp.access import may
 from ragonotebooks.sandbox.gcp.cloud import Cloud
 from ragonotebooks.sandbox.gcp.errors import ApiError, invalid, not_found, unsupported
-from ragonotebooks.sandbox.gcp.fields import copy_of
+from ragonotebooks.sandbox.gcp.fields import copy_of, merge
 from ragonotebooks.sandbox.gcp.generic import Made
 from ragonotebooks.sandbox.gcp.logs import audited, query
 from ragonotebooks.sandbox.gcp.logs.kept import Entries, Kept
+from ragonotebooks.sandbox.gcp.logs.sinks import Sinks
 from ragonotebooks.sandbox.gcp.metrics import of_logs
 from ragonotebooks.sandbox.gcp.service import Call, Service, creating, rpc
 
@@ -23,6 +24,7 @@ _LOG_NAME: Final = re.compile(r"projects/(?P<project>[^/]+)/logs/[A-Za-z0-9_.%-]
 _METRIC: Final = re.compile(r"[\w+!*',()%/.-]{1,100}")
 _AUDIT: Final = "/logs/cloudaudit.googleapis.com%2F"
 _DATA_ACCESS: Final = f"{_AUDIT}data_access"
+_OF_A_CHANGE: Final = ("destination", "filter", "include_children")
 _PAGE: Final = 50
 _LARGEST_PAGE: Final = 1000
 _LARGEST_ENTRY: Final = 256 * 1024  # bytes; Cloud Logging, "Quotas and limits", read 2026-11
@@ -36,13 +38,15 @@ class CloudLogging(Service):
     clients = (
         "google.cloud.logging_v2.services.logging_service_v2:LoggingServiceV2Client",
         "google.cloud.logging_v2.services.metrics_service_v2:MetricsServiceV2Client",
+        "google.cloud.logging_v2.services.config_service_v2:ConfigServiceV2Client",
     )
     discovery = ("logging", "v2")
     discovered: ClassVar = {
-        f"logging.projects.metrics.{verb}": f"{verb.capitalize()}LogMetric{'s' * (verb == 'list')}"
+        f"logging.projects.{collection}.{verb}": f"{verb.capitalize()}{noun}{'s' * (verb == 'list')}"
+        for collection, noun in (("metrics", "LogMetric"), ("sinks", "Sink"))
         for verb in ("create", "delete", "get", "list", "update")
     }
-    keeps = frozenset(("LogMetric",))
+    keeps = frozenset(("LogMetric", "LogSink"))
     permissions: ClassVar = {
         "WriteLogEntries": "logging.logEntries.create",
         "ListLogEntries": "logging.logEntries.list",
@@ -55,6 +59,7 @@ class CloudLogging(Service):
     def __init__(self, cloud: Cloud) -> None:
         super().__init__(cloud)
         self._entries = Entries()
+        self._sinks = Sinks(cloud)
         self.write_audited()
 
     def write(self, entry: Any) -> None:
@@ -64,7 +69,9 @@ class CloudLogging(Service):
         if not entry.HasField("timestamp"):
             entry.timestamp.CopyFrom(entry.receive_timestamp)
         entry.resource.labels.setdefault("project_id", self.cloud.project.id)
-        of_logs.count(self.cloud, self._entries.add(entry))
+        kept = self._entries.add(entry)
+        of_logs.count(self.cloud, kept)
+        self._sinks.route(kept)
         self.cloud.context.changed.notify_all()
 
     def write_audited(self) -> None:
@@ -173,6 +180,22 @@ class CloudLogging(Service):
         metric.create_time.CopyFrom(before.create_time if before is not None else metric.update_time)
         call.cloud.store.put(self.host, call.path, metric)
         return copy_of(metric), None
+
+    @creating("LogSink")
+    def _creating_sink(self, call: Call, sink: Any) -> None:
+        sink.name = sink.name.rpartition("/sinks/")[2] or sink.name
+        self._sinks.describe(sink, unique=call.message.unique_writer_identity)
+
+    @rpc("UpdateSink")
+    def _update_sink(self, call: Call) -> Made:
+        """A sink is changed by its mask or, without one, in what a change is about."""
+        sink = call.cloud.store.get(self.host, call.path)
+        after = copy_of(sink)
+        merge(after, call.message.sink, list(call.message.update_mask.paths) or list(_OF_A_CHANGE))
+        self._sinks.describe(after, unique=call.message.unique_writer_identity)
+        after.update_time.GetCurrentTime()
+        call.cloud.store.put(self.host, call.path, after)
+        return copy_of(after), None
 
     def _check_metric(self, metric: Any) -> None:
         if not _METRIC.fullmatch(metric.name.rpartition("/metrics/")[2] or metric.name):

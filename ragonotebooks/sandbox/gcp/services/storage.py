@@ -65,6 +65,10 @@ class Storage(Service):
             found = handler(asked)
         return found if isinstance(found, Response) else json_response(found)
 
+    def write_as(self, writer: Caller, bucket: str, name: str, data: bytes, kind: str) -> None:
+        """Keep an object that another service of the cloud brings, as `Api.write_as` says."""
+        self._api.write_as(writer, bucket, name, data, kind)
+
     def _method(self, request: Request) -> tuple[DiscoveryMethod, dict[str, str]]:
         if request.path.startswith(_JSON):
             for method in self._methods.values():

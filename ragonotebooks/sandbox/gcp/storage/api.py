@@ -12,6 +12,7 @@ from google.protobuf import json_format
 from ragonotebooks.sandbox.gcp.cloud import Cloud
 from ragonotebooks.sandbox.gcp.errors import ApiError, invalid, unsupported
 from ragonotebooks.sandbox.gcp.http_front import Response
+from ragonotebooks.sandbox.gcp.identity import Caller
 from ragonotebooks.sandbox.gcp.storage import listing, media, resources
 from ragonotebooks.sandbox.gcp.storage.asked import HOST, Asked, bucket_path
 from ragonotebooks.sandbox.gcp.storage.model import Bucket, Clock, Content, Json, Version
@@ -205,6 +206,14 @@ class Api:
         version = resources.new_version(bucket, name, wanted, content, self._clock.generation())
         bucket.put(version)
         return version
+
+    def write_as(self, writer: Caller, bucket: str, name: str, data: bytes, kind: str) -> None:
+        """Keep an object that another service brings; an ApiError when its own identity may not. The caller holds the lock."""
+        path, permission = f"{bucket_path(bucket)}/objects/{name}", "storage.objects.create"
+        if not self._cloud.policies.allows(writer, permission, HOST, path):
+            raise ApiError("PERMISSION_DENIED", f"{writer.email} does not have {permission} access to {path}.")
+        there, content = self._find_bucket(bucket), Content(data, self._folder)
+        there.put(resources.new_version(there, name, {"contentType": kind}, content, self._clock.generation()))
 
     def objects_get(self, asked: Asked) -> Json | Response:
         version = self._object(asked, "storage.objects.get", reads=True)
