@@ -3,10 +3,8 @@
 Each is a real call through the gateway, so the role's policies decide.
 """
 
-import io
 import json
 import secrets as tokens
-import zipfile
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -20,10 +18,11 @@ from ragonotebooks.errors import RagonotebooksError
 from ragonotebooks.sandbox.aws import identity
 from ragonotebooks.sandbox.context import Context
 from ragonotebooks.sandbox.local import Local
+from ragonotebooks.sandbox.parts import archive
 
 SERVICE: Final = "codebuild.amazonaws.com"
 _PATH: Final = "/build-credentials/"
-FAILURES: Final = (ClientError, BotoCoreError, RagonotebooksError, zipfile.BadZipFile, ValueError, KeyError)
+FAILURES: Final = (ClientError, BotoCoreError, RagonotebooksError, ValueError, KeyError)
 
 
 class Credentials:
@@ -91,8 +90,7 @@ class Role:
         bucket, _, key = location.partition("/")
         wanted = {"VersionId": version} if version else {}
         answer = self._client("s3").get_object(Bucket=bucket, Key=key, **wanted)
-        with zipfile.ZipFile(io.BytesIO(answer["Body"].read())) as archive:
-            archive.extractall(folder)
+        archive.unzip(answer["Body"].read(), folder)
         found: str | None = answer.get("VersionId")
         return found
 

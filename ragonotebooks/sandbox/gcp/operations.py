@@ -106,9 +106,14 @@ def _result(call: Call, resource: Message | None) -> Message:
 def _metadata(call: Call, resource: Message | None, ended: operations_pb2.Operation | None = None) -> Message:
     """What an operation tells of itself: the resource as it is (Cloud Run), or times, target and verb."""
     kind = call.method.metadata or empty_pb2.Empty
+    now = call.cloud.store.find(call.service.host, getattr(resource, "name", "")) or resource
     if isinstance(resource, kind):
-        return call.cloud.store.find(call.service.host, getattr(resource, "name", "")) or resource
+        return now
     metadata = kind()
+    for field in kind.DESCRIPTOR.fields:  # Cloud Build's holds the resource
+        if resource is not None and field.message_type is resource.DESCRIPTOR:
+            getattr(metadata, field.name).CopyFrom(now)
+            return metadata
     if ended is not None:
         ended.metadata.Unpack(metadata)
         return _stamped(metadata, "end_time")

@@ -182,6 +182,10 @@ PREDEFINED: Final[dict[str, Role]] = {
         )
     ),
     "roles/monitoring.viewer": Role(("monitoring.*.get", "monitoring.*.list")),
+    "roles/pubsub.admin": Role(("pubsub.*",)),
+    "roles/pubsub.editor": Role(("pubsub.*",), ("*.setIamPolicy",)),
+    "roles/pubsub.publisher": Role(("pubsub.topics.publish",)),
+    "roles/pubsub.viewer": Role(("pubsub.*.get", "pubsub.*.list")),
     "roles/redis.admin": Role(("redis.*",)),
     "roles/redis.editor": Role(
         ("redis.instances.get*", "redis.instances.list", "redis.instances.update", "redis.operations.*"),

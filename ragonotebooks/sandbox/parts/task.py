@@ -51,15 +51,24 @@ class Unpacked:
         """Return `value`, a path or a list of paths with colons, with those that exist in the image pointing to it."""
         return ":".join(self._rebase_one(part) for part in value.split(":"))
 
+    def place(self, path: str) -> Path:
+        """Where a folder of the image is, whether it exists or not."""
+        return Path(self._mounted(path) or self.root / path.lstrip("/"))
+
     def _rebase_one(self, path: str) -> str:
         # "/" alone is more often a word than a place, and what begins with "//" is the rest of a URL
         if not re.match(r"/[^/]", path):
             return path
+        if mounted := self._mounted(path):
+            return mounted
+        inside = self.root / path[1:]
+        return str(inside) if os.path.lexists(inside) else path
+
+    def _mounted(self, path: str) -> str | None:
         for mount, folder in self.mounts.items():
             if path == mount or path.startswith(f"{mount}/"):
                 return f"{folder}{path[len(mount) :]}"
-        inside = self.root / path[1:]
-        return str(inside) if os.path.lexists(inside) else path
+        return None
 
 
 class ImageStore:
@@ -204,7 +213,7 @@ def program_of(
     variables = dict(line.split("=", 1) for line in image.settings.get("Env") or []) | dict(environment)
     variables = {name: image.rebase(value) for name, value in variables.items()}
     variables["PATH"] = f"{python}:{variables.get('PATH', _LAST_PATH)}"
-    place = image.root / (folder or image.settings.get("WorkingDir") or "/").lstrip("/")
+    place = image.place(folder or image.settings.get("WorkingDir") or "/")
     place.mkdir(parents=True, exist_ok=True)
     name = Path(words[0]).name
     found = shutil.which(name if _PYTHON.fullmatch(name) else _file(image, place, words[0]), path=variables["PATH"])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import shutil
 import threading
 import uuid
@@ -10,7 +9,6 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from itertools import count
 from pathlib import Path
 from typing import IO, Any, Final
 
@@ -18,17 +16,16 @@ from google.cloud.logging_v2 import types as logging_types
 
 from ragonotebooks.errors import RagonotebooksError
 from ragonotebooks.sandbox.aws.logs import LogDelivery
-from ragonotebooks.sandbox.client import environment
 from ragonotebooks.sandbox.context import Place
+from ragonotebooks.sandbox.gcp.acting import call_as
 from ragonotebooks.sandbox.gcp.cloud import Cloud
 from ragonotebooks.sandbox.gcp.compute import places
 from ragonotebooks.sandbox.gcp.errors import ApiError
 from ragonotebooks.sandbox.gcp.logs.lines import entry_of
-from ragonotebooks.sandbox.gcp.run.acting import call_as
 from ragonotebooks.sandbox.gcp.run.failures import StartFailure
 from ragonotebooks.sandbox.gcp.run.metadata import Identity, MetadataServer
+from ragonotebooks.sandbox.gcp.run.surroundings import PUBLIC, free_address, variables
 from ragonotebooks.sandbox.gcp.run.template import ARTIFACTS, SECRETS, secret_denied, secret_version
-from ragonotebooks.sandbox.parts import inside
 from ragonotebooks.sandbox.parts.task import (
     CannotStart,
     ImageStore,
@@ -43,9 +40,6 @@ LOGGING: Final = "logging.googleapis.com"
 _GRACE: Final = 10.0  # seconds from SIGTERM to SIGKILL; Cloud Run, "Container runtime contract", read 2026-11
 _KEPT_LINES: Final = 5
 _THREADS: Final = 8
-# how an instance without a network looks from outside (a documentation address, RFC 5737)
-_PUBLIC: Final = "192.0.2.10"
-_NOT_FOR_INSTANCES: Final = ("AWS_", "BOTO_", "CLOUDSDK_", "GCE_", "GOOGLE_", "NO_GCE_CHECK", "RAGONOTEBOOKS_")
 
 
 @dataclass(frozen=True)
@@ -101,11 +95,14 @@ class Host:
         self.threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="instances")
 
     def verdict(self, name: str, host: str) -> str | None:
-        """Return why an instance's network does not lead to a host, None when it does."""
-        instance, place = self.running.get(name), self.cloud.context.places.get(name)
+        """Return why the network of an instance, or of a step of a build, does not lead to a host, None when it does."""
+        place = self.cloud.context.places.get(name)
+        if place is not None and place.vpc is None:
+            return None
+        instance = self.running.get(name)
         if instance is None or place is None:
             return f"the instance {name} has left the network"
-        if place.vpc is None or not instance.sends_everything_through_the_network:
+        if not instance.sends_everything_through_the_network:
             return None
         with self.cloud.context.lock:
             return places.reaches_google(self.cloud, place)
@@ -136,7 +133,7 @@ class Instance:
         self.code: int | None = None
         self._process: TaskProcess | None = None
         self._folder = host.cloud.context.folder / "run" / self.id[:12]
-        self._place = Place(_PUBLIC)
+        self._place = Place(PUBLIC)
 
     @property
     def address(self) -> str:
@@ -274,13 +271,9 @@ class Instance:
 
     def _find_place(self) -> Place:
         cloud, access = self._host.cloud, self.plan.template.vpc_access
-        taken = {place.loopback for place in cloud.context.places.values()}
-        addresses = (
-            f"127.{random.randint(128, 254)}.{random.randint(0, 255)}.{random.randint(1, 254)}" for _ in count()
-        )
-        own = next(address for address in addresses if address not in taken)
+        own = free_address(cloud.context)
         if not access.network_interfaces:
-            return Place(_PUBLIC, loopback=own)
+            return Place(PUBLIC, loopback=own)
         interface = access.network_interfaces[0]
         try:
             return places.place_in(cloud, interface.subnetwork, tuple(interface.tags), own)
@@ -291,18 +284,8 @@ class Instance:
         """All variables but those of the image and secrets."""
         scratch = self._folder / "home"
         scratch.mkdir(parents=True)
-        sandbox = environment(self._host.cloud.context.state)
-        # urllib takes addresses here, and no ranges of them
-        direct = f"{sandbox['NO_PROXY']},{self.address}"
         return {
-            "LANG": "C.UTF-8",
-            "HOME": str(scratch),
-            "TMPDIR": str(scratch),
-            inside.VARIABLE: self.address,
-            **{name: value for name, value in sandbox.items() if not name.startswith(_NOT_FOR_INSTANCES)},
-            **dict.fromkeys(("NO_PROXY", "no_proxy"), direct),
-            "GCE_METADATA_HOST": metadata,
-            "GCE_METADATA_IP": metadata,
+            **variables(self._host.cloud.context, scratch, self.address, metadata),
             **self.plan.variables,
             **{one.name: one.value for one in self.plan.container.env if not one.HasField("value_source")},
         }

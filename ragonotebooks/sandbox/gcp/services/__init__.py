@@ -8,6 +8,7 @@ from typing import Final
 #: The module of a host.
 MODULES: Final = {
     "artifactregistry.googleapis.com": "artifact_registry",
+    "cloudbuild.googleapis.com": "cloud_build",
     "cloudresourcemanager.googleapis.com": "resource_manager",
     "compute.googleapis.com": "compute",
     "iam.googleapis.com": "iam",
@@ -15,6 +16,7 @@ MODULES: Final = {
     "logging.googleapis.com": "cloud_logging",
     "monitoring.googleapis.com": "monitoring",
     "oauth2.googleapis.com": "oauth",
+    "pubsub.googleapis.com": "pubsub",
     "redis.googleapis.com": "memorystore",
     "run.googleapis.com": "cloud_run",
     "secretmanager.googleapis.com": "secret_manager",
@@ -33,6 +35,7 @@ PACKAGES: Final = {
     "google.cloud.secretmanager.v1": "secretmanager.googleapis.com",
     "google.cloud.sql.v1": "sqladmin.googleapis.com",
     "google.devtools.artifactregistry.v1": "artifactregistry.googleapis.com",
+    "google.devtools.cloudbuild.v1": "cloudbuild.googleapis.com",
     "google.iam.admin.v1": "iam.googleapis.com",
     "google.iam.credentials.v1": "iamcredentials.googleapis.com",
     "google.logging.v2": "logging.googleapis.com",

@@ -22,6 +22,7 @@ TITLES: Final = {
     "logging.googleapis.com": "Cloud Logging API",
     "memorystore.googleapis.com": "Memorystore API",
     "monitoring.googleapis.com": "Cloud Monitoring API",
+    "pubsub.googleapis.com": "Cloud Pub/Sub API",
     "redis.googleapis.com": "Google Cloud Memorystore for Redis API",
     "run.googleapis.com": "Cloud Run Admin API",
     "secretmanager.googleapis.com": "Secret Manager API",
