@@ -11,19 +11,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ragonotebooks.catalog import project
+from ragonotebooks.catalog import parameters, project
+from ragonotebooks.catalog.declaration import Value as Value
 from ragonotebooks.catalog.nearest import did_you_mean
 from ragonotebooks.catalog.objectives import ObjectiveRef, parse_refs
+from ragonotebooks.catalog.parameters import Parameter
 from ragonotebooks.errors import UsageError
 
 KINDS = ("look", "change", "check")
 """What a code cell of a step does: reads, changes only the difference, reads again and states a claim."""
-
-Value = str | int | float | bool
-"""What a parameter can hold."""
-
-TYPES: dict[str, type[Value]] = {"str": str, "int": int, "float": float, "bool": bool}
-"""The types that a parameter may be annotated with."""
 
 _RUNBOOKS = "runbooks/"
 _STEP_TITLE = re.compile(r"(\d+) · (.+)")
@@ -54,20 +50,6 @@ class Cell:
         """`look`, `change` or `check`; None for a cell that is tagged with none of them or with several."""
         tagged = [kind for kind in KINDS if kind in self.tags]
         return tagged[0] if len(tagged) == 1 else None
-
-
-@dataclass(frozen=True, slots=True)
-class Parameter:
-    """An annotated assignment of the cell tagged `parameters`.
-
-    type: `str`, `int`, `float` or `bool`.
-    comment: the text behind it on its line, without the `#`.
-    """
-
-    name: str
-    type: str
-    default: Value
-    comment: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +175,7 @@ def parse(path: Path, metadata: dict[str, Any], cells: tuple[Cell, ...]) -> Note
         path=path,
         key=key_of(path),
         preamble=preamble.text,
-        parameters=tuple(parameter for cell in cells if "parameters" in cell.tags for parameter in _parameters(cell)),
+        parameters=_parameters(cells),
         sections=tuple(sections),
         cells=cells,
         metadata=metadata,
@@ -262,16 +244,9 @@ def _facts(path: Path, preamble: str) -> dict[str, Any]:
     }
 
 
-def _parameters(cell: Cell) -> Iterator[Parameter]:
-    lines = cell.source.splitlines()
-    for statement in _statements(cell):
-        match statement:
-            case ast.AnnAssign(target=ast.Name(name), annotation=ast.Name(type_name), value=ast.expr() as value):
-                default = _literal(value, TYPES.get(type_name))
-                if default is not None:
-                    # Offsets of the syntax tree count UTF-8 bytes.
-                    behind = lines[statement.lineno - 1].encode()[statement.end_col_offset :].decode()
-                    yield Parameter(name, type_name, default, behind.strip().removeprefix("#").strip())
+def _parameters(cells: Iterable[Cell]) -> tuple[Parameter, ...]:
+    tagged = (cell for cell in cells if "parameters" in cell.tags and _statements(cell))
+    return tuple(parameter for cell in tagged for parameter in parameters.read(cell.source))
 
 
 def _statements(cell: Cell) -> list[ast.stmt]:
@@ -290,16 +265,6 @@ def _imported(cell: Cell) -> Iterator[str]:
                 yield from (alias.name for alias in statement.names)
             case ast.ImportFrom(module=str(module), level=0):
                 yield module
-
-
-def _literal(value: ast.expr, wanted: type[Value] | None) -> Value | None:
-    try:
-        literal = ast.literal_eval(value)
-    except ValueError:
-        return None
-    if wanted is float and type(literal) is int:
-        return float(literal)
-    return literal if type(literal) is wanted else None
 
 
 def _sections(cells: Iterable[Cell]) -> list[Section]:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from statistics import median
 
-from ragonotebooks.catalog import notebook, objectives, project
+from ragonotebooks.catalog import notebook, objectives, parameters, project
 from ragonotebooks.catalog.names import names
 from ragonotebooks.catalog.notebook import Cell, Notebook, Section
 from ragonotebooks.errors import UsageError
@@ -110,21 +110,28 @@ def _picture(lesson: Notebook) -> Iterator[Finding]:
 @_rule(
     "L104",
     "one cell tagged parameters holds annotated assignments, each with a comment",
-    "write 'region: str = \"us-east-1\"  # an AWS region': str, int, float or bool, a plain value, a comment",
+    "write 'workers: Between[1, 10] = 2  # how many workers shall run': a declared form, a plain value, a comment",
 )
 def _parameters(lesson: Notebook) -> Iterator[Finding]:
     cells = [cell for cell in lesson.cells if "parameters" in cell.tags]
     if len(cells) != 1:
         yield None, f"{len(cells)} cells are tagged parameters, not one"
     for cell in cells:
-        if len(lesson.parameters) != len(ast.parse(_plain(cell)).body):
+        if len(lesson.parameters) != len([one for one in ast.parse(_plain(cell)).body if not _declares(one)]):
             yield cell.index, "a line of the parameters cell is not an annotated assignment of a plain value"
     for parameter in lesson.parameters:
+        if parameter.flaw:
+            yield cells[0].index, f"parameter {parameter.name} cannot be used, {parameter.flaw}"
         if not parameter.comment:
             yield cells[0].index, f"parameter {parameter.name} has no comment"
 
 
-@_rule("L105", "the stored defaults mean the sandbox", "write 'target: str = \"sandbox\"'")
+def _declares(statement: ast.stmt) -> bool:
+    """Whether it imports names to declare with."""
+    return isinstance(statement, ast.ImportFrom) and statement.module in parameters.HOMES
+
+
+@_rule("L105", "the stored defaults mean the sandbox", "write 'target: Target = \"sandbox\"'")
 def _target(lesson: Notebook) -> Iterator[Finding]:
     defaults = {parameter.name: parameter.default for parameter in lesson.parameters}
     if defaults.get("target") != "sandbox":

@@ -6,11 +6,13 @@ from typing import Any
 
 import yaml
 
-from ragonotebooks.catalog import checklist, notebook, project
+from ragonotebooks.catalog import checklist, notebook, project, references
 from ragonotebooks.catalog.checklist import Line
+from ragonotebooks.catalog.declaration import Value
 from ragonotebooks.catalog.nearest import did_you_mean
-from ragonotebooks.catalog.notebook import Notebook, Parameter, Value
-from ragonotebooks.catalog.values import convert
+from ragonotebooks.catalog.notebook import Notebook
+from ragonotebooks.catalog.parameters import Parameter
+from ragonotebooks.catalog.values import convert, require
 from ragonotebooks.errors import UsageError
 
 CLOUDS = ("aws", "gcp")
@@ -43,7 +45,7 @@ class Runbook:
         for one in self.notebooks:
             for parameter in one.parameters:
                 first = merged.setdefault(parameter.name, parameter)
-                if (first.type, first.default) != (parameter.type, parameter.default):
+                if (first.form, first.default) != (parameter.form, parameter.default):
                     raise UsageError(
                         f"parameter '{parameter.name}' is {_declared(parameter)} in {one.key} but {_declared(first)} "
                         f"in a notebook before it in runbook '{self.name}'; give it one type and default"
@@ -51,16 +53,27 @@ class Runbook:
         return tuple(merged.values())
 
     def bind(self, values: dict[str, str]) -> dict[str, Value]:
-        """Turn the command line's strings into values of the parameters' types.
+        """Turn strings, of the command line or a file, into values as the parameters are declared.
 
         Returns the given ones only; the others keep the default that stands in the notebook. A UsageError names an
-        unknown parameter with the nearest one, and a value of the wrong type or not a region, folder or target.
+        unknown parameter with the nearest one, one that is missing, a value that its parameter does not take, or a
+        secret that is not where its reference says. It never repeats the value of a secret.
         """
         known = {parameter.name: parameter for parameter in self.parameters}
         for name in values:
             if name not in known:
                 raise UsageError(f"'{self.name}' has no parameter '{name}'; {did_you_mean(name, known)}")
-        return {name: convert(known[name], text, self.cloud) for name, text in values.items()}
+        given = {name: convert(known[name], text, self.cloud) for name, text in values.items()}
+        for name, parameter in known.items():
+            if parameter.flaw:
+                raise UsageError(
+                    f"parameter '{name}' of '{self.name}' cannot be used, {parameter.flaw}; correct the cell"
+                )
+            value = given.get(name, parameter.default)
+            require(name, parameter.form, ... if value is None else value)
+            if parameter.form.meaning == "secret":
+                references.local_value(str(value))
+        return given
 
 
 def load(name: str) -> Runbook:
@@ -138,4 +151,5 @@ def _member(path: Path, key: str) -> Path:
 
 
 def _declared(parameter: Parameter) -> str:
-    return f"`{parameter.type} = {parameter.default!r}`"
+    default = "..." if parameter.default is None else repr(parameter.default)
+    return f"`{parameter.declared} = {default}`"

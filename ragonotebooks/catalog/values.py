@@ -1,81 +1,76 @@
-"""From a string of the command line to a parameter's value: by its type, then by what its name promises."""
+"""From a string of the command line to a parameter's value, as the parameter is declared."""
 
 import json
 import logging
-import re
-from collections.abc import Callable
 from pathlib import Path
 
-from ragonotebooks.catalog import regions
+from ragonotebooks.catalog import references, regions
+from ragonotebooks.catalog.declaration import TYPES, Form, Value
 from ragonotebooks.catalog.nearest import did_you_mean
-from ragonotebooks.catalog.notebook import Parameter, Value
+from ragonotebooks.catalog.parameters import Parameter
 from ragonotebooks.errors import UsageError
 
 CORPUS_SUFFIXES = (".json", ".pdf", ".txt", ".md")
 """The files of a corpus folder that are indexed; others are left alone."""
 
-TARGETS = ("sandbox", "cloud")
-
 _BOOLEANS = {"true": True, "false": False}
-_FORMS = {"str": "text", "int": "a whole number", "float": "a number", "bool": "true or false"}
 
 
 def convert(parameter: Parameter, text: str, cloud: str) -> Value:
     """The value of this text for the parameter of a cloud's notebook.
 
-    A UsageError names the parameter, the value and what was expected.
+    A UsageError names the parameter, the value and what was expected; the value of a secret it does not name.
 
-    `corpus` becomes an absolute path, taken from the current folder, since a notebook runs elsewhere.
+    A corpus and the file of a secret become absolute, taken from the current folder, since a notebook runs elsewhere.
     """
-    try:
-        value = _typed(parameter.type, text)
-    except ValueError:
-        raise UsageError(
-            f"parameter '{parameter.name}' is '{text}' but must be {_FORMS[parameter.type]} ({parameter.type}); "
-            f"for example -p {parameter.name}={_example(parameter)}"
-        ) from None
-    if parameter.name == "region" and isinstance(value, str):
-        return regions.known(value, cloud)
-    meant = _MEANINGS.get(parameter.name)
-    return meant(value) if meant and isinstance(value, str) else value
+    value = _typed(parameter.form.type, text)
+    require(parameter.name, parameter.form, value, parameter.default)
+    match parameter.form.meaning:
+        case "region":
+            return regions.known(text, cloud)
+        case "corpus":
+            return _corpus(parameter.name, text)
+        case "secret":
+            return references.located(text)
+    return value
+
+
+def require(name: str, form: Form, value: object, default: Value | None = None) -> None:
+    """Raise a UsageError unless the form of the parameter `name` accepts the value; `default` is one that it does."""
+    if form.accepts(value):
+        return
+    if form.meaning == "secret":
+        raise UsageError(f"parameter '{name}' takes {form.words}, never the value; what was given is none")
+    if value is ...:
+        raise UsageError(f"parameter '{name}' is required; give it with -p {name}=VALUE: {form.words}")
+    example = "" if default is None else f"; for example -p {name}={_written(default)}"
+    hint = f"; {did_you_mean(str(value), map(str, form.choices))}" if form.choices else example
+    raise UsageError(f"parameter '{name}' is {_said(value)} but must be {form.words}{hint}")
 
 
 def _typed(type_name: str, text: str) -> Value:
+    """The text as a value of the type, or the text itself where it is none."""
     if type_name == "bool":
-        if text.lower() not in _BOOLEANS:
-            raise ValueError(text)
-        return _BOOLEANS[text.lower()]
-    if type_name == "int":
-        return int(text)
-    if type_name == "float":
-        return float(text)
-    return text
+        return _BOOLEANS.get(text.lower(), text)
+    try:
+        return TYPES[type_name](text)
+    except ValueError:
+        return text
 
 
-def _example(parameter: Parameter) -> str:
-    return str(parameter.default).lower() if parameter.type == "bool" else str(parameter.default)
+def _said(value: object) -> str:
+    return f"'{value}'" if isinstance(value, str) else str(value)
 
 
-def _target(target: str) -> str:
-    if target not in TARGETS:
-        raise UsageError(f"target '{target}' is not known; {did_you_mean(target, TARGETS)}")
-    return target
+def _written(value: Value) -> str:
+    """The value as one writes it on the command line."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _deployment(name: str) -> str:
-    """The name is a prefix of what clouds name: the strictest are AWS's load balancers (32 characters) and buckets (lower case)."""
-    if len(name) > 32 or not re.fullmatch(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", name):
-        raise UsageError(
-            f"name '{name}' cannot name a deployment; "
-            "use up to 32 lower-case letters, digits and single hyphens, a letter first"
-        )
-    return name
-
-
-def _corpus(text: str) -> str:
+def _corpus(name: str, text: str) -> str:
     folder = Path(text).expanduser().absolute()
     if not folder.is_dir():
-        raise UsageError(f"corpus '{text}' is not a folder; give a folder of papers with -p corpus=DIR")
+        raise UsageError(f"corpus '{text}' is not a folder; give a folder of papers with -p {name}=DIR")
     files = [path for path in sorted(folder.iterdir()) if path.suffix.lower() in CORPUS_SUFFIXES and path.is_file()]
     if not files:
         raise UsageError(f"corpus '{text}' holds no paper; put {', '.join(CORPUS_SUFFIXES)} files into it")
@@ -111,10 +106,3 @@ def _open_pdf(path: Path) -> None:
         raise ValueError(f"no readable PDF: {error}") from error
     if not pages:
         raise ValueError("a PDF without pages")
-
-
-_MEANINGS: dict[str, Callable[[str], str]] = {
-    "corpus": _corpus,
-    "name": _deployment,
-    "target": _target,
-}

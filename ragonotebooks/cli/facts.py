@@ -1,9 +1,9 @@
 """Runbooks and lessons as plain data: what `list` and `show` print, as tables or as JSON."""
 
-from dataclasses import asdict
 from typing import Any
 
 from ragonotebooks.catalog.notebook import Notebook
+from ragonotebooks.catalog.parameters import Parameter
 from ragonotebooks.catalog.runbook import Runbook
 
 
@@ -15,7 +15,24 @@ def of_runbook(book: Runbook) -> dict[str, Any]:
         "cloud": book.cloud,
         "purpose": book.purpose,
         "notebooks": [one.key for one in book.notebooks],
-        "parameters": [asdict(parameter) for parameter in book.parameters],
+        "parameters": [_of_parameter(one) for one in book.parameters],
+    }
+
+
+def _of_parameter(one: Parameter) -> dict[str, Any]:
+    """What a parameter takes; `default` is null when it has to be given."""
+    return {
+        "name": one.name,
+        "declared": one.declared,
+        "type": one.form.type,
+        "takes": one.form.words,
+        "choices": list(one.form.choices),
+        "bounds": one.form.bounds,
+        "pattern": one.form.pattern or None,
+        "secret": one.form.meaning == "secret",
+        "required": one.default is None,
+        "default": one.default,
+        "comment": one.comment,
     }
 
 

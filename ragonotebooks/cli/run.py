@@ -9,13 +9,18 @@ from ragonotebooks.cli import app
 from ragonotebooks.errors import UsageError
 
 if TYPE_CHECKING:
-    from ragonotebooks.catalog.notebook import Notebook, Value
+    from ragonotebooks.catalog.declaration import Value
+    from ragonotebooks.catalog.notebook import Notebook
     from ragonotebooks.catalog.runbook import Runbook
     from ragonotebooks.run.results import Mode
 
 What = Annotated[str, typer.Argument(metavar="RUNBOOK", help="A runbook's or notebook's name or path.")]
 Parameters = Annotated[
     list[str] | None, typer.Option("-p", "--parameter", metavar="NAME=VALUE", help="A parameter of its notebooks.")
+]
+ParamsFile = Annotated[
+    Path | None,
+    typer.Option("--params", metavar="FILE", help="Parameters in a YAML or JSON file; -p wins over what it says."),
 ]
 Sandbox = Annotated[
     str, typer.Option("--name", metavar="SANDBOX", envvar="RAGONOTEBOOKS_SANDBOX", help="The sandbox to use.")
@@ -27,15 +32,28 @@ Out = Annotated[
 
 
 @app.command()
-def run(runbook: What, parameter: Parameters = None, name: Sandbox = "default", out: Out = None) -> None:
+def run(
+    runbook: What,
+    parameter: Parameters = None,
+    params: ParamsFile = None,
+    name: Sandbox = "default",
+    out: Out = None,
+) -> None:
     """Run a runbook's notebooks in order and stop at the first cell that fails.
 
     Exit code 0: every step passed its checks; 1: it did not; 130: interrupted.
     """
-    execute("run", runbook, parameter or [], name, out)
+    execute("run", runbook, given(parameter, params), name, out)
 
 
-def execute(mode: "Mode", name: str, pairs: list[str], sandbox: str, out: Path | None) -> None:
+def given(pairs: list[str] | None, file: Path | None) -> dict[str, str]:
+    """The parameters of the options -p and --params, as they are written there."""
+    from ragonotebooks.catalog import params_file
+
+    return (params_file.read(file) if file else {}) | _pairs(pairs or [])
+
+
+def execute(mode: "Mode", name: str, given: dict[str, str], sandbox: str, out: Path | None) -> None:
     """Run or verify, report in the terminal and as a page, and leave with the exit code that tells how it went."""
     from rich.console import Console
 
@@ -46,7 +64,7 @@ def execute(mode: "Mode", name: str, pairs: list[str], sandbox: str, out: Path |
     from ragonotebooks.run.runner import execute as execute_runbook
 
     book = runbook.load(name)
-    values = book.bind(_pairs(pairs))
+    values = book.bind(given)
     sandboxed = _target(book, values) == "sandbox"
     if sandboxed:
         _check_sandbox(sandbox, mode, book.name)

@@ -40,10 +40,17 @@ def _print(book: dict[str, Any]) -> None:
         for step in one["steps"]
     ]
     tables.show("Steps", ["lesson", "step", "title", "objectives"], steps)
-    parameters = [[p["name"], p["type"], p["default"], p["comment"]] for p in book["parameters"]]
-    tables.show("Parameters", ["name", "type", "default", "meaning"], parameters)
+    parameters = [[p["name"], p["takes"], _default(p), p["comment"]] for p in book["parameters"]]
+    tables.show("Parameters: -p name=value, or --params FILE", ["name", "takes", "default", "meaning"], parameters)
     fields = ["service", "item", "quantity", "unit", "usd", "month"]
     prices = [[line[field] for field in fields] for one in lessons for line in one["prices"]]
     if prices:
         month = sum(line["month"] for one in lessons for line in one["prices"])
         tables.show(f"Prices in US dollars, together {month:.2f} a month", [*fields[:4], "a unit", "a month"], prices)
+
+
+def _default(parameter: dict[str, Any]) -> str:
+    if parameter["required"]:
+        return "(required)"
+    default = parameter["default"]
+    return str(default).lower() if isinstance(default, bool) else str(default)

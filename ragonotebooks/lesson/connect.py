@@ -12,7 +12,7 @@ from typing import Final
 
 from ragonotebooks.catalog import notebook, project, regions
 from ragonotebooks.errors import RagonotebooksError, UsageError
-from ragonotebooks.lesson import aws, gcp
+from ragonotebooks.lesson import aws, gcp, parameters
 
 _RUN_VARIABLE: Final = "RAGONOTEBOOKS_RUN"
 _SANDBOX_VARIABLE: Final = "RAGONOTEBOOKS_SANDBOX"
@@ -83,7 +83,8 @@ def connect(
 
     In the sandbox the lessons in `needs` are run first when they have not passed yet. In a real account nothing is changed:
     they are verified, and what is missing is named with the command that brings it. Clients that were made before keep
-    the cloud that they were made for. When it fails, the kernel stays with the cloud that it had.
+    the cloud that they were made for. When it fails, the kernel stays with the cloud that it had. Before all that, the
+    notebook's parameters are checked against what its parameters cell declares.
 
     Args:
         cloud: "aws" or "gcp".
@@ -94,9 +95,10 @@ def connect(
         needs: Lessons that come before this one, such as "01-network".
 
     Raises:
-        UsageError: An argument is wrong, or the account is not the one that was named.
+        UsageError: An argument or a parameter is wrong, or the account is not the one that was named.
         RagonotebooksError: The sandbox did not start, or something that the lesson needs is missing.
     """
+    parameters.check_parameters(vars(sys.modules["__main__"]))
     if cloud not in _CLOUDS:
         raise UsageError(f"connect knows the clouds 'aws' and 'gcp', not {cloud!r}")
     if target not in ("sandbox", "cloud"):
@@ -171,21 +173,21 @@ def _in_order(needs: Sequence[str]) -> list[str]:
 def _bring_up(lesson: str, lab: Lab) -> None:
     """Have `lesson` in place. It is run by the command line, which is where a person would run it too."""
     mode = os.environ.get(_RUN_VARIABLE)
-    parameters = {"target": lab.target, "region": lab.region, "name": lab.name}
-    if lab.target == "cloud" and mode is None and not _command("verify", lesson, parameters):
+    values = {"target": lab.target, "region": lab.region, "name": lab.name}
+    if lab.target == "cloud" and mode is None and not _command("verify", lesson, values):
         command = f"ragonotebooks run {lesson} -p target=cloud -p region={lab.region} -p name={lab.name}"
         raise RagonotebooksError(f"{lesson} is not in place; bring it with: {command}")
     if lab.target == "sandbox" and mode != "verify":
         from ragonotebooks.sandbox import client
 
-        there = client.passed(os.environ[_SANDBOX_VARIABLE], lesson, parameters)
-        if not there and not _command("run", lesson, parameters):
+        there = client.passed(os.environ[_SANDBOX_VARIABLE], lesson, values)
+        if not there and not _command("run", lesson, values):
             raise RagonotebooksError(f"{lesson} did not pass; see what fails with: ragonotebooks run {lesson}")
 
 
-def _command(verb: str, lesson: str, parameters: dict[str, str]) -> bool:
+def _command(verb: str, lesson: str, values: dict[str, str]) -> bool:
     print(f"{lesson} is needed first: {verb} …", flush=True)  # noqa: T201 - what a cell shows
-    options = [f"{key}={value}" for key, value in parameters.items()]
+    options = [f"{key}={value}" for key, value in values.items()]
     with tempfile.TemporaryDirectory() as folder:
         words = [sys.executable, "-m", "ragonotebooks", verb, lesson, "--out", f"{folder}/run"]
         words += [word for option in options for word in ("-p", option)]

@@ -29,12 +29,14 @@ flowchart LR
 """
 
 PARAMETERS = """\
-target: str = "sandbox"      # "sandbox", or "cloud" for a real account
-region: str = "us-east-1"    # an AWS region
-copies: int = 2              # how many of each paper
-share: float = 1             # which share of the papers, from 0 to 1
-dry: bool = False            # whether nothing is shelved
-corpus: str = "data/papers"  # a folder of papers, größer als groß
+from ragonotebooks import Between, Corpus, Region, Target
+
+target: Target = "sandbox"          # "sandbox", or "cloud" for a real account
+region: Region = "us-east-1"        # an AWS region
+copies: Between[1, 9] = 2           # how many of each paper
+share: Between[0.0, 1.0] = 1        # which share of the papers
+dry: bool = False                   # whether nothing is shelved
+corpus: Corpus = "data/papers"      # a folder of papers, größer als groß
 """
 
 STEP_1 = """\

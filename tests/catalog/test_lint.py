@@ -48,10 +48,11 @@ SPOILT: list[tuple[str, Spoil, int | None, str]] = [
     ("L102", set_source(0, "01-floor", "00-cellar"), 1, "the notebook that it needs, aws/00-cellar, does not exist"),
     ("L103", set_source(1, "```mermaid", "```text"), 2, "there is no picture"),
     ("L104", set_tags(3), None, "0 cells are tagged parameters"),
-    ("L104", set_source(3, "copies: int = 2 ", "copies = 2 "), 4, "not an annotated assignment of a plain value"),
-    ("L104", set_source(3, "copies: int = 2 ", "copies: int = '2' "), 4, "not an annotated assignment"),
+    ("L104", set_source(3, "copies: Between[1, 9] =", "copies ="), 4, "not an annotated assignment of a plain value"),
+    ("L104", set_source(3, "from ragonotebooks", "from os"), 4, "not an annotated assignment"),
+    ("L104", set_source(3, "[1, 9] = 2", "[1, 9] = 12"), 4, "copies cannot be used, its default must be 1 to 9"),
     ("L104", set_source(3, "# how many of each paper", ""), 4, "parameter copies has no comment"),
-    ("L105", set_source(3, 'target: str = "sandbox"', 'target: str = "cloud"'), None, "target is 'cloud'"),
+    ("L105", set_source(3, 'target: Target = "sandbox"', 'target: Target = "cloud"'), None, "target is 'cloud'"),
     ("L106", set_source(4, "connect(", "disconnected("), None, "no cell before the first step calls connect"),
     ("L107", set_source(9, "## 2", "## 3"), None, "the steps are numbered [1, 3]"),
     ("L107", lambda stored: stored.cells.append(new_markdown_cell("## 3 · Late\n\nDEA")), 21, "step 3 stands outside"),
@@ -188,7 +189,7 @@ def test_runbook_rule_finds_what_breaks_it(checkout: Path, code: str, notebooks:
 
 
 def test_runbook_whose_notebooks_disagree_on_a_parameter_is_found(checkout: Path) -> None:
-    lessons.write_good(checkout, set_source(3, "copies: int = 2", "copies: int = 3"))
+    lessons.write_good(checkout, set_source(3, "[1, 9] = 2", "[1, 9] = 3"))
     (problem,) = lint.lint([str(lessons.write_runbook(checkout, "shelf", lessons.RUNBOOK))])
     assert problem.code == "L403"
 

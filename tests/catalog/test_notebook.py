@@ -6,7 +6,6 @@ import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from ragonotebooks.catalog import notebook
-from ragonotebooks.catalog.notebook import Parameter
 from ragonotebooks.errors import UsageError
 from tests.catalog import lessons
 
@@ -29,20 +28,6 @@ def test_needs_are_the_keys_of_the_linked_notebooks(checkout: Path) -> None:
 def test_needs_nothing_means_no_needs(checkout: Path) -> None:
     lessons.write_good(checkout)
     assert notebook.read(notebook.find("aws/01-floor")).needs == ()
-
-
-def test_parameters_carry_type_default_and_comment(checkout: Path) -> None:
-    parameters = {parameter.name: parameter for parameter in read_good(checkout).parameters}
-    assert parameters["target"] == Parameter("target", "str", "sandbox", '"sandbox", or "cloud" for a real account')
-    assert parameters["copies"].default == 2
-    assert parameters["share"] == Parameter("share", "float", 1.0, "which share of the papers, from 0 to 1")
-    assert parameters["dry"].default is False
-
-
-def test_comment_behind_non_ascii_text_is_whole(checkout: Path) -> None:
-    stored = new_notebook(cells=[lessons.code('title: str = "größer"  # größer als groß', "parameters")])
-    (parameter,) = notebook.read(lessons.write(checkout, "aws/x", stored)).parameters
-    assert parameter == Parameter("title", "str", "größer", "größer als groß")
 
 
 def test_steps_carry_number_title_objectives_and_what_their_cells_do(checkout: Path) -> None:

@@ -72,8 +72,8 @@ def refused(
         (["run", "deploy-aws", "-p", "regoin=us-east-1"], "has no parameter 'regoin'; did you mean 'region'?"),
         (["run", "deploy-aws", "-p", "region"], "'-p region' is not of the form name=value; write -p region=VALUE"),
         (["run", "deploy-aws", "-p", "region=us-eats-1"], "region 'us-eats-1' does not exist on AWS; did you mean 'us-east-1'?"),
-        (["run", "deploy-aws", "-p", "target=clud"], "target 'clud' is not known; did you mean 'cloud'?"),
-        (["run", "deploy-aws", "-p", "name=My Papers"], "name 'My Papers' cannot name a deployment; use up to 32 lower-case"),
+        (["run", "deploy-aws", "-p", "target=clud"], "'target' is 'clud' but must be sandbox or cloud; did you mean 'cloud'?"),
+        (["run", "deploy-aws", "-p", "name=My Papers"], "'name' is 'My Papers' but must be up to 32 lower-case letters"),
         (["run", "deploy-aws", "-p", "corpus=nowhere"], "'nowhere' is not a folder; give a folder of papers with -p corpus=DIR"),
         (["run", "deploy-aws", "--name", "Not/Good"], "the sandbox name 'Not/Good' cannot be used; take 1 to 32 lower-case"),
         (["cleanup", "--name", "Not/Good"], "the sandbox name 'Not/Good' cannot be used"),
@@ -89,7 +89,7 @@ def test_what_cannot_be_done_is_said_in_one_sentence(refused: Refused, words: li
 def test_a_value_of_the_wrong_type(refused: Refused, tmp_path: Path) -> None:
     lesson = write(tmp_path / "aws" / "01-door.ipynb", *step(1, check()))
     assert refused("run", str(lesson), "-p", "count=many") == (
-        "parameter 'count' is 'many' but must be a whole number (int); for example -p count=1"
+        "parameter 'count' is 'many' but must be a whole number; for example -p count=1"
     )
 
 
