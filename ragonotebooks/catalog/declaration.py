@@ -92,10 +92,10 @@ def between(low: float, high: float) -> Form:
 
 
 def matching(pattern: str) -> Form:
-    """The form `Matching[pattern]`; a ValueError when it is no regular expression."""
+    """The form `Annotated[str, Matching(pattern)]`; a ValueError when it is no regular expression."""
     try:
         re.compile(pattern)
-    except (re.error, TypeError):
+    except re.error:
         raise ValueError(f"{pattern!r} is no regular expression") from None
     return Form(pattern=pattern)
 
@@ -120,6 +120,9 @@ def read(annotation: ast.expr) -> Form:
             return one_of(found if isinstance(found, tuple) else (found,))
         case ast.Subscript(value=ast.Name("Between"), slice=ast.Tuple(elts=[low, high])):
             return between(ast.literal_eval(low), ast.literal_eval(high))
-        case ast.Subscript(value=ast.Name("Matching"), slice=ast.Constant(pattern)):
-            return matching(pattern)  # type: ignore[arg-type]  # what is no text is refused there
+        case ast.Subscript(
+            value=ast.Name("Annotated"),
+            slice=ast.Tuple(elts=[ast.Name("str"), ast.Call(ast.Name("Matching"), [ast.Constant(str(pattern))], [])]),
+        ):
+            return matching(pattern)
     raise ValueError(f"'{ast.unparse(annotation)}' declares no form of value that is known")

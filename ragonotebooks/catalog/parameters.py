@@ -10,6 +10,8 @@ from ragonotebooks.catalog.declaration import Form, Value
 HOMES = ("ragonotebooks", "typing")
 """What a parameters cell imports from: the names with which it declares."""
 
+_FORMS = ("Annotated", "Between", "Literal")
+
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
@@ -64,4 +66,4 @@ def _parameter(name: str, annotation: ast.expr, value: ast.expr, comment: str) -
 
 
 def _is_ours(annotation: ast.expr) -> bool:
-    return isinstance(annotation, ast.Subscript) and ast.unparse(annotation.value) in ("Literal", "Between", "Matching")
+    return isinstance(annotation, ast.Subscript) and ast.unparse(annotation.value) in _FORMS

@@ -36,11 +36,9 @@ class Between:
         return Annotated[TYPES[form.type], form]
 
 
-class Matching:
-    """`Matching[r"[0-9]{12}"]`: text that matches the regular expression, whole."""
-
-    def __class_getitem__(cls, pattern: str) -> Any:
-        return Annotated[str, declaration.matching(pattern)]
+def Matching(pattern: str) -> Form:  # noqa: N802 - reads as the type that it is to a reader
+    """`Annotated[str, Matching(r"[0-9]{12}")]`: text that matches the regular expression, whole."""
+    return declaration.matching(pattern)
 
 
 def check_parameters(namespace: Mapping[str, Any]) -> None:

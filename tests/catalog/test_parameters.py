@@ -39,7 +39,7 @@ def book(checkout: Path, source: str) -> runbook.Runbook:
         ("port: Literal[80, 443] = 443  # c", 443, "80 or 443"),
         ("copies: Between[1, 9] = 2  # c", 2, "1 to 9"),
         ("share: Between[0, 1.5] = 1  # c", 1.0, "0 to 1.5"),
-        ('tag: Matching[r"v\\d+"] = "v1"  # c', "v1", r"text that matches v\d+"),
+        ('tag: Annotated[str, Matching(r"v\\d+")] = "v1"  # c', "v1", r"text that matches v\d+"),
         ('target: Target = "sandbox"  # c', "sandbox", "sandbox or cloud"),
         ('region: Region = "us-east-1"  # c', "us-east-1", "a region of the cloud"),
         ('corpus: Corpus = "data/papers"  # c', "data/papers", "a folder of papers"),
@@ -65,7 +65,8 @@ def test_a_declaration_says_which_values_there_are(source: str, default: object,
         ('tier: Literal["small"] = "smal"', "its default must be small"),
         ("copies: Between[9, 1] = 5", "Between[9, 1] holds no number"),
         ("copies: Between[1] = 5", "'Between[1]' declares no form of value that is known"),
-        ('tag: Matching["("] = ""', "'(' is no regular expression"),
+        ('tag: Annotated[str, Matching("(")] = ""', "'(' is no regular expression"),
+        ('tag: Annotated[str, "tag"] = ""', "'Annotated[str, 'tag']' declares no form of value that is known"),
         ('tier: Literal["a", 1] = "a"', "the choices of a Literal are of one type"),
         ('key: Secret = "correct-horse-battery"', "its default must be a reference to a secret: secretsmanager:NAME"),
     ],
@@ -121,7 +122,7 @@ def test_wrong_value_says_what_was_expected(checkout: Path, name: str, value: st
 
 
 def test_a_parameter_without_a_default_has_to_be_given(checkout: Path) -> None:
-    one = book(checkout, 'ticket: Matching["CHG[0-9]+"] = ...  # the change')
+    one = book(checkout, 'ticket: Annotated[str, Matching("CHG[0-9]+")] = ...  # the change')
     with pytest.raises(UsageError, match="'ticket' is required; give it with -p ticket=VALUE: text that matches CHG"):
         one.bind({})
     assert one.bind({"ticket": "CHG7"}) == {"ticket": "CHG7"}
@@ -177,9 +178,11 @@ def test_a_secret_is_where_its_reference_says_before_anything_starts(
     assert one.bind({"key": "file:key.txt"}) == {"key": f"file:{checkout / 'key.txt'}"}
 
 
-ACCOUNT = (
-    'account: Matching["[0-9]{12}"] = ...  # the account\ndry: bool = True  # only look\nshare: float = 1  # share'
-)
+ACCOUNT = """\
+account: Annotated[str, Matching("[0-9]{12}")] = ...  # the account
+dry: bool = True  # only look
+share: float = 1  # of it
+"""
 
 
 @pytest.mark.parametrize(

@@ -230,10 +230,10 @@ def test_a_release_is_rolled_back_once(desk: Desk, rolled_back: list[tuple[Done,
 @pytest.mark.parametrize(
     ("name", "parameter", "sentence"),
     [
-        ("scale-workers", "workers=11", "workers is 11, but must be 1 to 10"),
+        ("scale-workers", "workers=11", "'workers' is 11 but must be 1 to 10"),
         ("release", "image=9.9.9", f"there is no image '9.9.9' in {DEPLOYMENT}/jobs; its tags are: "),
         ("restore-database", "snapshot=never-taken", f"there is no snapshot 'never-taken' of {DEPLOYMENT}-db"),
-        ("incident-triage", "minutes=0", "minutes is 0, but must be 1 to 1440"),
+        ("incident-triage", "minutes=0", "'minutes' is 0 but must be 1 to 1440"),
         ("roll-back", "parts=api,kettle", "parts is 'api,kettle', but knows api, worker and ui only"),
     ],
 )
