@@ -8,7 +8,13 @@ from typing import Any
 
 import google.auth
 import pytest
-from google.api_core.exceptions import GoogleAPICallError, InvalidArgument, MethodNotImplemented, PermissionDenied
+from google.api_core.exceptions import (
+    BadRequest,
+    GoogleAPICallError,
+    InvalidArgument,
+    MethodNotImplemented,
+    PermissionDenied,
+)
 from google.auth import impersonated_credentials
 from google.auth.transport.requests import AuthorizedSession
 from google.cloud import iam_admin_v1, resourcemanager_v3, secretmanager, storage
@@ -446,3 +452,51 @@ def test_trigger_on_what_the_sandbox_has_not_is_refused_by_name(builder: Builder
     given["repository_event_config"] = {"repository": "x"}
     with pytest.raises(MethodNotImplemented, match=f"{kind} of a BuildTrigger"):
         trigger_of(builder, "refused", builder.step("-m", "said"), **{kind: given[kind]})
+
+
+def test_upload_starts_a_build_once_the_bucket_may_tell_of_it(builder: Builder, topic: str) -> None:
+    notice = builder.bucket.notification(
+        topic_name="sources",
+        event_types=["OBJECT_FINALIZE"],
+        payload_format="JSON_API_V1",
+        blob_name_prefix="source/",
+    )
+    with pytest.raises(BadRequest, match="does not have permission to publish"):
+        notice.create()
+    teller = storage.Client().get_service_account_email()
+    binding = {"role": "roles/pubsub.publisher", "members": [f"serviceAccount:{teller}"]}
+    rest("POST", f"https://pubsub.googleapis.com/v1/{topic}:setIamPolicy", {"policy": {"bindings": [binding]}})
+    notice.create()
+    bindings = {"_OBJECT": "$(body.message.attributes.objectId)", "_SIZE": "$(body.message.data.size)"}
+    show = builder.step("-c", "import sys; print(sys.argv[1:])", "$_OBJECT", "$_SIZE")
+    made = trigger_of(builder, "uploads", show, pubsub_config={"topic": topic}, substitutions=bindings)
+    builder.upload("elsewhere/paper.txt", b"a paper")
+    builder.upload("source/paper.txt", b"a paper")
+    assert builder.lines(ended(builder, made)) == ["['source/paper.txt', '7']"]
+    assert len(builds_of(builder, made)) == 1
+    assert [one.blob_name_prefix for one in builder.bucket.list_notifications()] == ["source/"]
+    notice.delete()
+    builder.upload("source/paper.txt", b"another")
+    assert len(builds_of(builder, made)) == 1
+
+
+def test_notification_of_other_events_is_refused_by_name(builder: Builder, topic: str) -> None:
+    for events in (["OBJECT_DELETE"], None):
+        with pytest.raises(MethodNotImplemented, match="only of .OBJECT_FINALIZE"):
+            builder.bucket.notification(topic_name="sources", event_types=events).create()
+
+
+def test_topics_are_made_listed_and_refused_what_the_sandbox_has_not(builder: Builder, topic: str) -> None:
+    listed = rest("GET", f"https://pubsub.googleapis.com/v1/{PROJECT}/topics")
+    assert topic in [one["name"] for one in listed["topics"]]
+    session = AuthorizedSession(google.auth.default()[0])
+    for verb, path, body, status in (
+        ("PUT", topic, {}, 409),
+        ("PUT", f"{topic}-x", {"schemaSettings": {}}, 501),
+        ("PUT", f"{PROJECT}/topics/1", {}, 400),
+        ("PUT", f"{PROJECT}/subscriptions/papers", {"topic": topic}, 501),
+        ("POST", f"{topic}:publish", {"messages": [{}]}, 400),
+        ("POST", f"{topic}-x:publish", {"messages": [{"data": "eA=="}]}, 404),
+    ):
+        answer = session.request(verb, f"https://pubsub.googleapis.com/v1/{path}", json=body, timeout=30)
+        assert answer.status_code == status, answer.text

@@ -231,8 +231,8 @@ def test_a_signed_url_opens_one_object_as_its_signer_until_it_ends(bucket: stora
 
 
 def test_what_is_not_supported_is_refused_by_name(bucket: storage.Bucket) -> None:
-    with pytest.raises(exceptions.MethodNotImplemented, match=r"storage\.notifications\.list"):
-        list(bucket.list_notifications())
+    with pytest.raises(exceptions.MethodNotImplemented, match=r"storage\.objects\.getIamPolicy"):
+        bucket.client._connection.api_request("GET", f"/b/{bucket.name}/o/a/iam")
     with pytest.raises(exceptions.BadRequest, match="uniform bucket-level access"):
         bucket.acl.save_predefined("publicRead")
     bucket.soft_delete_policy.retention_duration_seconds = 7 * 86400

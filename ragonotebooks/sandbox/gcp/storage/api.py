@@ -16,6 +16,7 @@ from ragonotebooks.sandbox.gcp.identity import Caller
 from ragonotebooks.sandbox.gcp.storage import listing, media, resources
 from ragonotebooks.sandbox.gcp.storage.asked import HOST, Asked, bucket_path
 from ragonotebooks.sandbox.gcp.storage.model import Bucket, Clock, Content, Json, Version
+from ragonotebooks.sandbox.gcp.storage.notices import Notices
 from ragonotebooks.sandbox.gcp.storage.uploads import Session, two_parts
 
 Handler = Callable[[Asked], Json | Response]
@@ -38,12 +39,13 @@ class Api:
         self._clock = Clock()
         self._buckets: dict[str, Bucket] = {}
         self._sessions: dict[str, Session] = {}
+        self._notices = Notices(cloud, self._bucket)
 
     def handler(self, method: str) -> Handler | None:
         """Return what answers a method such as `storage.objects.get`, None for one that nothing does."""
         _, collection, *rest = method.split(".")
         name = "_".join((collection, *rest)).lower()
-        found: Handler | None = getattr(self, name, None)
+        found: Handler | None = getattr(self, name, None) or getattr(self._notices, name, None)
         return found
 
     # buckets
@@ -129,11 +131,6 @@ class Api:
         held = [one for one in wanted if allows(asked.caller, one, HOST, bucket_path(bucket.name))]
         return {"kind": "storage#testIamPermissionsResponse", "permissions": held}
 
-    def projects_serviceaccount_get(self, asked: Asked) -> Json:
-        asked.require("storage.buckets.list", self._cloud.project.name)
-        email = f"service-{self._cloud.project.number}@gs-project-accounts.iam.gserviceaccount.com"
-        return {"kind": "storage#serviceAccount", "email_address": email}
-
     # objects
 
     def prepare(self, asked: Asked) -> None:
@@ -204,8 +201,12 @@ class Api:
             asked.require("storage.objects.delete", path)
             _check_holds(live)
         version = resources.new_version(bucket, name, wanted, content, self._clock.generation())
-        bucket.put(version)
+        self._put(bucket, version)
         return version
+
+    def _put(self, bucket: Bucket, version: Version) -> None:
+        bucket.put(version)
+        self._notices.tell(bucket, version)
 
     def write_as(self, writer: Caller, bucket: str, name: str, data: bytes, kind: str) -> None:
         """Keep an object that another service brings; an ApiError when its own identity may not. The caller holds the lock."""
@@ -213,7 +214,7 @@ class Api:
         if not self._cloud.policies.allows(writer, permission, HOST, path):
             raise ApiError("PERMISSION_DENIED", f"{writer.email} does not have {permission} access to {path}.")
         there, content = self._find_bucket(bucket), Content(data, self._folder)
-        there.put(resources.new_version(there, name, {"contentType": kind}, content, self._clock.generation()))
+        self._put(there, resources.new_version(there, name, {"contentType": kind}, content, self._clock.generation()))
 
     def objects_get(self, asked: Asked) -> Json | Response:
         version = self._object(asked, "storage.objects.get", reads=True)

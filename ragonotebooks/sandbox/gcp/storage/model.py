@@ -76,10 +76,12 @@ class Bucket:
     Attributes:
         meta: What the API shows of it.
         objects: The versions of each object, the oldest first.
+        notices: Its notifications.
     """
 
     meta: Json
     objects: dict[str, list[Version]] = field(default_factory=dict)
+    notices: list[Json] = field(default_factory=list)
 
     @property
     def name(self) -> str:
