@@ -31,7 +31,7 @@ def authenticate(cloud: Cloud, token: str) -> Caller:
 
 def _is_active(cloud: Cloud, caller: Caller) -> bool:
     """A service account of the project acts only while it exists and is enabled."""
-    if caller.kind == "user":
+    if caller.kind != "serviceAccount":
         return True
     account = cloud.store.find(IAM, f"{cloud.project.name}/serviceAccounts/{caller.email}")
     return account is not None and not account.disabled

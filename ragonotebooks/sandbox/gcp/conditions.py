@@ -69,7 +69,12 @@ def check(expression: str) -> None:
 
 def holds(expression: str, host: str, name: str, *, everything: bool = False) -> bool:
     """Whether a condition holds for a resource now; `everything`: look at all of it, even where the answer is known."""
-    return bool(_value(_parsed(expression), Facts(host, name, datetime.now(UTC)), everything))
+    return holds_of(expression, Facts(host, name, datetime.now(UTC)).value, everything=everything)
+
+
+def holds_of(expression: str, value: Callable[[str], Any], *, everything: bool = False) -> bool:
+    """Whether a condition holds where attributes such as `assertion.sub` have a value; None for one that is not known."""
+    return bool(_value(_parsed(expression), value, everything))
 
 
 @cache
@@ -81,27 +86,27 @@ def _parsed(expression: str) -> ast.expr:
         raise invalid(f"The condition {expression!r} is no expression: {error.msg}.") from None
 
 
-def _value(node: ast.expr, facts: Facts, everything: bool) -> Any:
+def _value(node: ast.expr, known: Callable[[str], Any], everything: bool) -> Any:
     match node:
         case ast.Constant(value=str() as value):
             return value
         case ast.Name(id="true" | "false" as word):
             return word == "true"
         case ast.BoolOp(op=op, values=parts):
-            found = (bool(_value(part, facts, everything)) for part in parts)
+            found = (bool(_value(part, known, everything)) for part in parts)
             return (all if isinstance(op, ast.And) else any)(list(found) if everything else found)
         case ast.UnaryOp(op=ast.Invert(), operand=part):
-            return not _value(part, facts, everything)
+            return not _value(part, known, everything)
         case ast.Compare(left=left, ops=[op], comparators=[right]) if type(op) in _COMPARISONS:
-            return _compared(_COMPARISONS[type(op)], _value(left, facts, everything), _value(right, facts, everything))
+            return _compared(_COMPARISONS[type(op)], _value(left, known, everything), _value(right, known, everything))
         case ast.Call(func=ast.Name(id="timestamp"), args=[ast.Constant(value=str(text))], keywords=[]):
             return _time(text)
         case ast.Call(func=ast.Attribute(value=on, attr=method), args=[start], keywords=[]) if method in _METHODS:
-            return _METHODS[method](str(_value(on, facts, everything)), str(_value(start, facts, everything)))
+            return _METHODS[method](str(_value(on, known, everything)), str(_value(start, known, everything)))
         case ast.Attribute(value=ast.Name(id=owner), attr=attribute):
-            if (value := facts.value(f"{owner}.{attribute}")) is not None:
+            if (value := known(f"{owner}.{attribute}")) is not None:
                 return value
-    raise unsupported(f"{ast.unparse(node)!r} in the condition of a binding")
+    raise unsupported(f"{ast.unparse(node)!r} in a condition")
 
 
 def _compared(compare: Callable[[Any, Any], bool], left: Any, right: Any) -> bool:

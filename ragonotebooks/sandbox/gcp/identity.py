@@ -23,12 +23,14 @@ class Caller:
     """An authenticated identity.
 
     Attributes:
-        email: Its e-mail address.
-        kind: `user` or `serviceAccount`.
+        email: Its e-mail address; of a principal of a workload identity pool, its name: `//iam.googleapis.com/…/subject/S`.
+        kind: `user`, `serviceAccount` or `principal`.
+        sets: The sets of principals to which it belongs, as policies name them: `principalSet://…`.
     """
 
     email: str
     kind: str
+    sets: frozenset[str] = frozenset()
 
     @property
     def member(self) -> str:
@@ -38,6 +40,8 @@ class Caller:
 
 def caller_of(email: str) -> Caller:
     """The identity with an e-mail address; service accounts have addresses of their own kind."""
+    if email.startswith("//"):
+        return Caller(email, "principal")
     return Caller(email, "serviceAccount" if email.endswith(".gserviceaccount.com") else "user")
 
 
@@ -54,10 +58,14 @@ class Identities:
 
     def give_token(self, email: str, seconds: int = TOKEN_LIFE) -> str:
         """Return a new access token of an identity."""
+        return self.give_token_to(caller_of(email), seconds)
+
+    def give_token_to(self, caller: Caller, seconds: int = TOKEN_LIFE) -> str:
+        """Return a new access token of whoever was found to be a caller."""
         now = time.time()
         self._given = {token: kept for token, kept in self._given.items() if kept[1] > now}
         token = f"{_MARK}{secrets.token_urlsafe(32)}"
-        self._given[token] = (caller_of(email), now + seconds)
+        self._given[token] = (caller, now + seconds)
         return token
 
     def find(self, token: str) -> Caller | None:

@@ -23,6 +23,8 @@ _MEMBER_KINDS = (
     "projectOwner:",
     "projectEditor:",
     "projectViewer:",
+    "principal://iam.googleapis.com/projects/",
+    "principalSet://iam.googleapis.com/projects/",
 )
 _BASIC = {"roles/owner": "projectOwner", "roles/editor": "projectEditor", "roles/viewer": "projectViewer"}
 _LATEST_VERSION = 3
@@ -107,7 +109,9 @@ class Policies:
 
     def _grants(self, caller: Caller | None, permission: str, host: str, name: str) -> bool:
         members = (
-            _EVERYBODY | {"allAuthenticatedUsers", caller.member, *self._conveniences(caller)} if caller else _EVERYBODY
+            _EVERYBODY | {"allAuthenticatedUsers", caller.member, *caller.sets, *self._conveniences(caller)}
+            if caller
+            else _EVERYBODY
         )
         for policy in self._above(host, name):
             for binding in policy.bindings:

@@ -161,6 +161,11 @@ PREDEFINED: Final[dict[str, Role]] = {
     "roles/iam.serviceAccountViewer": Role(
         ("iam.serviceAccounts.get", "iam.serviceAccounts.list", "iam.serviceAccounts.getIamPolicy")
     ),
+    "roles/iam.workloadIdentityPoolAdmin": Role(("iam.workloadIdentityPool*",)),
+    "roles/iam.workloadIdentityPoolViewer": Role(("iam.workloadIdentityPool*.get", "iam.workloadIdentityPool*.list")),
+    "roles/iam.workloadIdentityUser": Role(
+        ("iam.serviceAccounts.getAccessToken", "iam.serviceAccounts.getOpenIdToken", "iam.serviceAccounts.get")
+    ),
     "roles/logging.admin": Role(("logging.*",)),
     "roles/logging.configWriter": Role(
         ("logging.*",), ("logging.logEntries.*", "logging.privateLogEntries.*", "logging.logs.delete")

@@ -24,6 +24,7 @@ MODULES: Final = {
     "serviceusage.googleapis.com": "service_usage",
     "sqladmin.googleapis.com": "sql_admin",
     "storage.googleapis.com": "storage",
+    "sts.googleapis.com": "sts",
 }
 
 #: The host of a proto package.

@@ -9,13 +9,16 @@ from typing import Any, ClassVar, Final
 from google.cloud.iam_admin_v1 import types
 from google.protobuf import empty_pb2
 
-from ragonotebooks.sandbox.gcp.cloud import IAM
+from ragonotebooks.sandbox.gcp import federation
+from ragonotebooks.sandbox.gcp.cloud import IAM, Cloud
 from ragonotebooks.sandbox.gcp.errors import already_exists, changed_meanwhile, invalid, not_found, unmet
 from ragonotebooks.sandbox.gcp.fields import copy_of, merge, set_paths
 from ragonotebooks.sandbox.gcp.generic import Made, paged
+from ragonotebooks.sandbox.gcp.http_front import Request, Response
 from ragonotebooks.sandbox.gcp.roles import PREDEFINED
 from ragonotebooks.sandbox.gcp.service import Call, Service, rpc
 from ragonotebooks.sandbox.gcp.store import Entry
+from ragonotebooks.sandbox.ledger import Call as LedgerEntry
 
 _ACCOUNT_ID: Final = re.compile(r"[a-z]([-a-z0-9]{4,28}[a-z0-9])")
 _ROLE_ID: Final = re.compile(r"[a-zA-Z0-9_.]{3,64}")
@@ -47,6 +50,15 @@ class Iam(Service):
         "ListRoles": "",
         "QueryGrantableRoles": "",
     }
+
+    def __init__(self, cloud: Cloud) -> None:
+        super().__init__(cloud)
+        self._pools = federation.IdentityPools(cloud)
+
+    def http(self, request: Request, entry: LedgerEntry) -> Response:
+        """Answer a REST request; what is about workload identity pools has no gRPC client."""
+        service = self._pools.http if "/workloadIdentityPools" in request.path else super().http
+        return service(request, entry)
 
     @rpc("CreateServiceAccount")
     def _create(self, call: Call) -> Made:

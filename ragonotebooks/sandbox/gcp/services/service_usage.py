@@ -30,6 +30,7 @@ TITLES: Final = {
     "servicenetworking.googleapis.com": "Service Networking API",
     "serviceusage.googleapis.com": "Service Usage API",
     "sqladmin.googleapis.com": "Cloud SQL Admin API",
+    "sts.googleapis.com": "Security Token Service API",
     "storage-api.googleapis.com": "Google Cloud Storage JSON API",
     "storage-component.googleapis.com": "Cloud Storage",
     "storage.googleapis.com": "Cloud Storage API",
