@@ -1,5 +1,6 @@
 """REST requests as RPCs and back, by the HTTP rules (google.api.http)."""
 
+import re
 from collections.abc import Iterable
 from typing import Any, Final
 from urllib.parse import unquote
@@ -62,8 +63,15 @@ def message_of(request: Request, rpc: Rpc, rule: Rule, bound: dict[str, str]) ->
         if name not in _SYSTEM:
             _set_parameter(message, name, value)
     for name, value in bound.items():
-        set_at(message, name, unquote(value))
+        set_at(message, name, _decoded(value))
     return message
+
+
+def _decoded(value: str) -> str:
+    """What a path binds; in more than one segment of it `%2F` stays as it is, since it is part of a name (google.api.http)."""
+    if "/" not in value:
+        return unquote(value)
+    return "".join(part if index % 2 else unquote(part) for index, part in enumerate(re.split("(%2[Ff])", value)))
 
 
 def response_of(answer: Message, request: Request) -> Response:

@@ -124,6 +124,23 @@ def test_every_series_has_an_alert_of_its_own(watched: Watched) -> None:
     assert {one["metric"]["labels"]["shard"] for one in watched.alerts(policy)} == {"a", "b"}
 
 
+def test_a_share_is_compared_with_what_it_is_a_share_of(watched: Watched) -> None:
+    for shard, failed, asked in (("a", 9.0, 10.0), ("b", 9.0, 90.0)):
+        watched.write("failed", failed, shard=shard)
+        watched.write("asked", asked, ago=20, shard=shard)
+    watched.write("failed", 9.0, shard="that nobody asked")
+    condition = above("failed", 0.5)["condition_threshold"]
+    ratio = {
+        "denominator_filter": condition["filter"].replace("failed", "asked"),
+        "denominator_aggregations": condition["aggregations"],
+    }
+    policy = watched.make("Share", above("failed", 0.5, **ratio))
+    [alert] = watched.alerts(policy)
+    assert alert["metric"]["labels"] == {"shard": "a"}
+    watched.write("asked", 99.0, shard="a")
+    eventually(lambda: watched.states(policy) == ["CLOSED"])
+
+
 def test_a_duration_must_have_been_crossed_from_its_beginning(watched: Watched) -> None:
     for ago in (150, 90, 30):
         watched.write("long", 9.0, ago=ago)
@@ -220,7 +237,7 @@ def test_other_channels_are_refused_by_name(watched: Watched, kind: str) -> None
     [
         ({"condition_matched_log": {"filter": "severity>=ERROR"}}, "condition_matched_log"),
         ({"condition_prometheus_query_language": {"query": "up == 0"}}, "condition_prometheus_query_language"),
-        (above("any", 1.0, denominator_filter='metric.type = "x"'), "denominator_filter"),
+        (above("any", 1.0, forecast_options={"forecast_horizon": {"seconds": 3600}}), "forecast_options"),
         (
             above(
                 "any",
@@ -242,6 +259,7 @@ def test_other_conditions_are_refused_by_name(watched: Watched, condition: dict[
         (above("any", 1.0, filter='metric.type = "custom.googleapis.com/any"'), "resource.type"),
         (above("any", 1.0, 30), "multiple of 60 s"),
         (above("any", 1.0, comparison=monitoring_v3.ComparisonType.COMPARISON_EQ), "COMPARISON_GT or COMPARISON_LT"),
+        (above("any", 1.0, denominator_filter='metric.type = "x"'), "aligned to the same period"),
         ({}, "has no condition"),
     ],
 )

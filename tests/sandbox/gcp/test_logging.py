@@ -1,11 +1,16 @@
 """Cloud Logging, by Google's client: what is written is found again by the filters that people write."""
 
+import time
 from collections.abc import Callable
 
+import google.auth
 import pytest
 from google.api_core import exceptions
+from google.auth.transport.requests import AuthorizedSession
 from google.cloud import logging as cloud_logging
+from google.cloud import monitoring_v3
 from google.cloud.logging_v2 import Resource
+from google.cloud.logging_v2.services.metrics_service_v2 import MetricsServiceV2Client
 
 from tests.sandbox.conftest import Sandbox
 from tests.sandbox.gcp.conftest import PROJECT
@@ -100,6 +105,30 @@ def test_entries_are_paged_in_either_order(client: cloud_logging.Client) -> None
         "1",
         "2",
     ]
+
+
+def test_the_name_of_a_metric_may_have_slashes_which_are_encoded_where_it_is_part_of_another(
+    client: cloud_logging.Client,
+) -> None:
+    metrics = MetricsServiceV2Client()
+    body = {"name": "api/refused", "filter": 'jsonPayload.refused="yes"'}
+    metrics.create_log_metric(parent=PROJECT, metric=body)
+    with pytest.raises(exceptions.AlreadyExists):
+        metrics.create_log_metric(parent=PROJECT, metric=body)
+    assert [one.name for one in client.list_metrics()] == ["api/refused"]
+    client.logger("slashed").log_struct({"refused": "yes"})
+    assert metrics.get_log_metric(metric_name=f"{PROJECT}/metrics/api%2Frefused").name == "api/refused"
+    session = AuthorizedSession(google.auth.default()[0])
+    where = f"https://logging.googleapis.com/v2/{PROJECT}/metrics/api%2Frefused"
+    assert session.get(where).json()["metricDescriptor"]["type"] == "logging.googleapis.com/user/api/refused"
+    interval = {"start_time": {"seconds": int(time.time()) - 300}, "end_time": {"seconds": int(time.time()) + 1}}
+    chosen = 'metric.type = "logging.googleapis.com/user/api/refused"'
+    request = {"name": PROJECT, "filter": chosen, "interval": interval}
+    [series] = monitoring_v3.MetricServiceClient().list_time_series(request=request)
+    assert series.points[0].value.int64_value == 1
+    assert session.put(where, json={**body, "description": "changed"}).json()["name"] == "api/refused"
+    assert session.delete(where).ok
+    assert list(client.list_metrics()) == []
 
 
 def test_a_deleted_log_is_empty(client: cloud_logging.Client) -> None:

@@ -45,6 +45,7 @@ def test_structured_lines_have_their_severity_labels_and_trace(run: Running) -> 
     program = (
         "import json, sys\n"
         "print(json.dumps({'severity': 'ERROR', 'message': 'broken', 'chunks': 3,"
+        " 'httpRequest': {'status': 503, 'latency': '0.5s'},"
         " 'logging.googleapis.com/trace': 'projects/p/traces/1', 'logging.googleapis.com/labels': {'run': 'seven'}}))\n"
         "print('plain', file=sys.stderr)"
     )
@@ -55,6 +56,7 @@ def test_structured_lines_have_their_severity_labels_and_trace(run: Running) -> 
         "projects/p/traces/1",
         "seven",
     )
+    assert entry.http_request == {"status": 503, "latency": "0.500s"}
     [plain] = run.log('resource.labels.job_name="structured" log_id("run.googleapis.com/stderr")')
     assert (plain.payload, plain.severity) == ("plain", None)
 

@@ -399,6 +399,7 @@ def test_a_deleted_service_is_gone_with_its_instances(run: Services) -> None:
         ({"resources": {"limits": {"memory": "lots"}}}, {}, "Invalid value specified for container memory"),
         ({}, {"scaling": {"min_instance_count": 5, "max_instance_count": 2}}, "greater than"),
         ({}, {"session_affinity": True}, "session_affinity"),
+        ({}, {"containers": []}, "has no container"),
     ],
 )
 def test_a_service_that_cannot_be_is_refused(run: Services, container: Any, more: Any, problem: str) -> None:

@@ -1,6 +1,6 @@
 """Conditions of alert policies: which are understood, and for which time series they hold at a moment."""
 
-from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any, Final
 
 from google.cloud.monitoring_v3 import types
@@ -8,7 +8,7 @@ from google.cloud.monitoring_v3 import types
 from ragonotebooks.sandbox.gcp.cloud import Cloud
 from ragonotebooks.sandbox.gcp.errors import ApiError, invalid, unsupported
 from ragonotebooks.sandbox.gcp.metrics import aggregate, query
-from ragonotebooks.sandbox.gcp.metrics.series import MINUTE, Metrics, Series, Subject
+from ragonotebooks.sandbox.gcp.metrics.series import MINUTE, Kind, Metrics, Series, Subject
 
 _MONITORING: Final = "monitoring.googleapis.com"
 _DAY: Final = 24 * 60 * MINUTE
@@ -46,16 +46,30 @@ def check(condition: Any) -> None:
 
 
 def _check_threshold(threshold: Any) -> None:
-    for field in ("denominator_filter", "denominator_aggregations", "forecast_options"):
-        value = getattr(threshold, field)
-        if value.ListFields() if field == "forecast_options" else value:
-            raise unsupported(f"{_MONITORING} conditions with {field}")
+    if threshold.HasField("forecast_options"):
+        raise unsupported(f"{_MONITORING} conditions with forecast_options")
+    if threshold.denominator_filter:
+        _check_ratio(threshold)
     if threshold.comparison not in (_Comparison.COMPARISON_GT, _Comparison.COMPARISON_LT):
         text = "The comparison of a threshold is COMPARISON_GT or COMPARISON_LT."
         raise invalid(text, {"alert_policy.conditions.condition_threshold.comparison": "invalid"})
     if threshold.evaluation_missing_data == _Missing.EVALUATION_MISSING_DATA_ACTIVE:
         text = "is not supported by the sandbox: add a condition_absent"
         raise unsupported(f"{_MONITORING} EVALUATION_MISSING_DATA_ACTIVE", text)
+
+
+def _check_ratio(threshold: Any) -> None:
+    """Refuse a ratio whose two sides do not go together."""
+    query.of_metric(threshold.denominator_filter)
+    for aggregation in threshold.denominator_aggregations:
+        aggregate.check(aggregation)
+    above, below = (
+        {(one.alignment_period.seconds, tuple(one.group_by_fields)) for one in side}
+        for side in (threshold.aggregations, threshold.denominator_aggregations)
+    )
+    if above != below or not above:
+        text = "The numerator and the denominator of a ratio are aligned to the same period and grouped by the same fields."
+        raise invalid(text, {"alert_policy.conditions.condition_threshold.denominator_aggregations": "different"})
 
 
 class Verdicts:
@@ -80,16 +94,22 @@ def evaluate(cloud: Cloud, condition: Any, now: int) -> Verdicts:
     """Return what a condition says at a moment, in nanoseconds. The caller holds the lock."""
     kind = condition.WhichOneof("condition")
     chosen = getattr(condition, kind)
-    matches = query.of_metric(chosen.filter)
-    known = cloud.context.part(Metrics, Metrics).all()
-    found = [one for one in known if matches({**one.subject.view, "project": cloud.project.id})]
     try:
-        return (_absence if kind == "condition_absent" else _threshold)(chosen, found, now)
+        return (_absence if kind == "condition_absent" else _threshold)(cloud, chosen, now)
     except ApiError:  # the aggregation does not go with the metric, which the series have only now: no verdict
         return Verdicts({}, set(), chosen.trigger)
 
 
-def _absence(absence: Any, found: list[Series], now: int) -> Verdicts:
+def _found(cloud: Cloud, text: str) -> list[Series]:
+    """The series that a filter means."""
+    matches = query.of_metric(text)
+    known = cloud.context.part(Metrics, Metrics).all()
+    return [one for one in known if matches({**one.subject.view, "project": cloud.project.id})]
+
+
+def _absence(cloud: Cloud, absence: Any, now: int) -> Verdicts:
+    found = _found(cloud, absence.filter)
+
     def subjects(since: int) -> set[Subject]:
         return {one.subject for one in aggregate.aggregated(found, absence.aggregations, now - since, now)}
 
@@ -97,14 +117,43 @@ def _absence(absence: Any, found: list[Series], now: int) -> Verdicts:
     return Verdicts(dict.fromkeys(subjects(_DAY) - present), present, absence.trigger)
 
 
-def _threshold(threshold: Any, found: Iterable[Series], now: int) -> Verdicts:
+def _ratio(cloud: Cloud, threshold: Any, start: int, now: int) -> list[Series]:
+    """What the series of a threshold are of those of its denominator, which are about the same."""
+    below = {
+        _about(one): {point.end: point.value for point in one.points}
+        for one in aggregate.aggregated(
+            _found(cloud, threshold.denominator_filter), threshold.denominator_aggregations, start, now
+        )
+    }
+    shares = []
+    for one in aggregate.aggregated(_found(cloud, threshold.filter), threshold.aggregations, start, now):
+        totals = below.get(_about(one), {})
+        points = [
+            replace(point, value=point.value / totals[point.end]) for point in one.points if totals.get(point.end)
+        ]
+        if points:
+            shares.append(one.with_points(points, value_type=Kind.DOUBLE))
+    return shares
+
+
+def _about(series: Series) -> Subject:
+    """What a series is about, whichever metric it is of."""
+    return replace(series.subject, metric="")
+
+
+def _threshold(cloud: Cloud, threshold: Any, now: int) -> Verdicts:
     duration = threshold.duration.ToNanoseconds()
     periods = [one.alignment_period.ToNanoseconds() for one in threshold.aggregations]
     period = max(periods, default=MINUTE) or MINUTE
     above = threshold.comparison == _Comparison.COMPARISON_GT
     violating: dict[Subject, Any] = {}
     fulfilled: set[Subject] = set()
-    for series in aggregate.aggregated(found, threshold.aggregations, now - duration - period, now):
+    start = now - duration - period
+    if threshold.denominator_filter:
+        found = _ratio(cloud, threshold, start, now)
+    else:
+        found = aggregate.aggregated(_found(cloud, threshold.filter), threshold.aggregations, start, now)
+    for series in found:
         newest = series.points[-1]
         wrong = [
             (one.value > threshold.threshold_value) == above and one.value != threshold.threshold_value

@@ -60,7 +60,9 @@ def complete(call: Call, template: Any) -> str:
         ApiError: The template is wrong, the sandbox lacks what it asks for, or the caller may not use it.
     """
     refuse(template, _UNSUPPORTED)
-    if len(template.containers) != 1:
+    if not template.containers:
+        raise invalid("The template has no container.", {"template.containers": "required"})
+    if len(template.containers) > 1:
         raise unsupported(f"a template with {len(template.containers)} containers", "is not supported: give it one")
     container = template.containers[0]
     _complete_container(container)

@@ -6,14 +6,15 @@ import re
 import secrets
 from collections.abc import Callable, Iterator
 from typing import Any, ClassVar, Final
+from urllib.parse import quote, unquote
 
 from google.cloud.logging_v2 import types
 
 from ragonotebooks.sandbox.gcp.access import may
 from ragonotebooks.sandbox.gcp.cloud import Cloud
-from ragonotebooks.sandbox.gcp.errors import ApiError, invalid, not_found, unsupported
+from ragonotebooks.sandbox.gcp.errors import ApiError, already_exists, invalid, not_found, unsupported
 from ragonotebooks.sandbox.gcp.fields import copy_of, merge
-from ragonotebooks.sandbox.gcp.generic import Made
+from ragonotebooks.sandbox.gcp.generic import Made, make
 from ragonotebooks.sandbox.gcp.logs import audited, query
 from ragonotebooks.sandbox.gcp.logs.kept import Entries, Kept
 from ragonotebooks.sandbox.gcp.logs.sinks import Sinks
@@ -161,11 +162,20 @@ class CloudLogging(Service):
             raise not_found(call.message.log_name)
         return None, None
 
+    @rpc("CreateLogMetric")
+    def _create(self, call: Call) -> Made:
+        """A metric's id may have slashes, which are encoded where it is part of a name: `projects/p/metrics/api%2Frequests`."""
+        metric = copy_of(call.message.metric)
+        path = f"{call.path}/{quote(metric.name, safe='')}"
+        if call.cloud.store.find(self.host, path) is not None:
+            raise already_exists(path)
+        return make(call, "LogMetric", metric, path)
+
     @creating("LogMetric")
     def _creating(self, call: Call, metric: Any) -> None:
-        self._check_metric(metric)
         # the API shows the metric's id, not its whole name
-        metric.name = metric.name.rpartition("/metrics/")[2] or metric.name
+        metric.name = unquote(metric.name.rpartition("/")[2])
+        self._check_metric(metric)
         _describe(metric, call.cloud.project.name)
 
     @rpc("UpdateLogMetric")
@@ -174,7 +184,7 @@ class CloudLogging(Service):
         metric = copy_of(call.message.metric)
         self._check_metric(metric)
         before = call.cloud.store.find(self.host, call.path)
-        metric.name = call.path.rpartition("/")[2]
+        metric.name = unquote(call.path.rpartition("/")[2])
         _describe(metric, call.cloud.project.name)
         metric.update_time.GetCurrentTime()
         metric.create_time.CopyFrom(before.create_time if before is not None else metric.update_time)
