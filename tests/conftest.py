@@ -26,7 +26,7 @@ LONGEST_FIRST = (
 )
 ON_ONE_DEPLOYMENT = {
     "deployment": ("tests/deployment/test_services.py", "tests/notebooks/test_deployment_checklist.py"),
-    "gcp_deployment": ("tests/notebooks/test_gcp_lessons.py",),
+    "gcp_deployment": ("tests/notebooks/test_gcp_lessons.py", "tests/deployment/test_gcp_services.py"),
 }
 """Fixture of a deployment → the files with tests on it."""
 

@@ -35,6 +35,10 @@ class InstanceError(Exception):
         self.status = status
 
 
+class UnreachableError(InstanceError):
+    """Nobody listens at an instance any more; it has seen nothing of the request."""
+
+
 class Exchange:
     """One request and its answer.
 
@@ -96,6 +100,8 @@ class Exchange:
         try:
             async with asyncio.timeout(_CONNECT_SECONDS):
                 stream: Stream = await asyncio.open_connection(*self._place, limit=HEAD_LIMIT)
+        except ConnectionRefusedError as error:
+            raise UnreachableError(503, _FAILED) from error
         except (OSError, TimeoutError) as error:
             raise InstanceError(503, _FAILED) from error
         no_delay(stream[1])

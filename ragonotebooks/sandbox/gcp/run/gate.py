@@ -18,10 +18,10 @@ from ragonotebooks.sandbox.gateway import GiveBack, Wanted
 from ragonotebooks.sandbox.gcp.cloud import Cloud
 from ragonotebooks.sandbox.gcp.identity import caller_of
 from ragonotebooks.sandbox.gcp.run import HOST, answers, requests_log
-from ragonotebooks.sandbox.gcp.run.exchange import Exchange, InstanceError
+from ragonotebooks.sandbox.gcp.run.exchange import Exchange, InstanceError, UnreachableError
 from ragonotebooks.sandbox.gcp.run.failures import StartFailure
 from ragonotebooks.sandbox.gcp.run.instance import Host
-from ragonotebooks.sandbox.gcp.run.pool import Pool, Seat, TooBusyError
+from ragonotebooks.sandbox.gcp.run.pool import Pool, TooBusyError
 from ragonotebooks.sandbox.gcp.run.revisions import Revisions
 from ragonotebooks.sandbox.link import Link
 from ragonotebooks.sandbox.parts.balancer import http1
@@ -176,26 +176,32 @@ class Gate:
 
     async def _ask(self, client: Stream, request: Request, target: Target, log: requests_log.RequestLog) -> bool:
         try:
-            seat = await target.pool.acquire()
+            while (keep := await self._ask_one(client, request, target, log)) is None:
+                pass  # another one is asked, which may have to start
+            return keep
         except StartFailure as failure:
             text = f"The request failed because no instance of the revision could be started: {failure}"
             raise RefusedError(503, text) from failure
         except TooBusyError:
             raise RefusedError(429, "The request was aborted because there was no available instance.") from None
-        try:
-            return await self._exchange(client, request, target, seat, log)
-        finally:
-            await target.pool.release(seat)
-
-    async def _exchange(
-        self, client: Stream, request: Request, target: Target, seat: Seat, log: requests_log.RequestLog
-    ) -> bool:
-        port = target.pool.probe.wanted
-        exchange = Exchange((seat.instance.address, port), request, client, target.timeout, unsigned=target.verified)
-        try:
-            keep = await exchange.run(log.trace)
         except InstanceError as problem:
             raise RefusedError(problem.status, str(problem), unread=False) from problem
+
+    async def _ask_one(
+        self, client: Stream, request: Request, target: Target, log: requests_log.RequestLog
+    ) -> bool | None:
+        """Ask an instance; None when it turns out to have ended before it saw anything of the request."""
+        seat = await target.pool.acquire()
+        place = seat.instance.address, target.pool.probe.wanted
+        exchange = Exchange(place, request, client, target.timeout, unsigned=target.verified)
+        try:
+            keep = await exchange.run(log.trace)
+        except UnreachableError:
+            if await target.pool.has_lost(seat):
+                return None
+            raise
+        finally:
+            await target.pool.release(seat)
         log.answered(exchange.status, exchange.sent, seat.instance.id)
         return keep
 

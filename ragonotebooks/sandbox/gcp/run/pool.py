@@ -18,6 +18,7 @@ from ragonotebooks.sandbox.gcp.run.probe import Liveness, Probe
 
 _IDLE_SECONDS: Final = 10.0
 _QUEUE_SECONDS: Final = 10.0
+_NEWS_SECONDS: Final = 2.0
 _LONGEST_PAUSE: Final = 10.0  # seconds between two starts of an instance that always fails
 
 
@@ -129,6 +130,13 @@ class Pool:
         if seat.busy == 0:
             self._leave_idle()
         await self._notify()
+
+    async def has_lost(self, seat: Seat) -> bool:
+        """Whether an instance at which nobody listens has ended, of which the word may still be on its way."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_NEWS_SECONDS), self._changed:
+                await self._changed.wait_for(lambda: seat not in self._seats)
+        return seat not in self._seats
 
     async def resize(self, limits: Limits) -> None:
         """From now on there may be another number of instances."""
