@@ -9,7 +9,8 @@ from tests.sandbox.gcp.images import push
 PROJECT = "ragonometrics-sandbox"
 REGION = "us-central1"
 APIS = (
-    *("artifactregistry", "cloudresourcemanager", "compute", "iam", "logging", "monitoring", "redis", "run"),
+    *("artifactregistry", "cloudbuild", "cloudresourcemanager", "compute", "iam", "logging", "monitoring", "pubsub"),
+    *("redis", "run"),
     *("secretmanager", "servicenetworking", "sqladmin", "storage"),
 )
 HERE = f"v1/{{project}}/locations/{REGION}"
@@ -59,6 +60,7 @@ class Deployment:
         self.data()
         self.running()
         self.watched()
+        self.delivery()
 
     def bucket(self) -> None:
         """A versioned bucket with an overwritten object, whose name is a path, and a deleted one."""
@@ -155,6 +157,19 @@ class Deployment:
         monitoring.call("POST", "v3/{project}/uptimeCheckConfigs", check)
         dashboard = {"displayName": self.name, "labels": self.labels, "mosaicLayout": {"columns": 12, "tiles": []}}
         monitoring.call("POST", "v1/{project}/dashboards", dashboard)
+
+    def delivery(self) -> None:
+        """A topic, a trigger that listens there, and a pool of identities that may come from elsewhere."""
+        pubsub, topic = self.account.clients("pubsub"), f"projects/{PROJECT}/topics/{self.name}-commits"
+        pubsub.call("PUT", f"v1/{topic}", {"labels": self.labels})
+        image = f"{REGION}-docker.pkg.dev/{PROJECT}/{self.name}/python:1"
+        build = {"steps": [{"name": image}], "options": {"logging": "CLOUD_LOGGING_ONLY"}}
+        trigger = {"name": f"{self.name}-commit", "description": self.description, "build": build}
+        trigger["serviceAccount"] = f"projects/{PROJECT}/serviceAccounts/{self.email}"
+        cloudbuild = self.account.clients("cloudbuild")
+        cloudbuild.call("POST", f"{HERE}/triggers", {**trigger, "pubsubConfig": {"topic": topic}}, projectId=PROJECT)
+        pools = "v1/{project}/locations/global/workloadIdentityPools"
+        self.make("iam", f"{pools}?workloadIdentityPoolId={self.name}-github", {"description": self.description})
 
     @property
     def _network(self) -> str:

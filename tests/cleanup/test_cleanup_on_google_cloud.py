@@ -18,8 +18,6 @@ from tests.sandbox.gcp.conftest import environment_of
 
 # no sandbox plays them yet
 ELSEWHERE = {
-    ("cloudbuild", "build trigger"),
-    ("iam", "identity pool"),
     ("logging", "log bucket"),
     ("logging", "log sink"),
 }

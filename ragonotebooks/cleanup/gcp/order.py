@@ -8,6 +8,7 @@ from ragonotebooks.cleanup.kind import Kind
 ORDER: Final[tuple[Kind, ...]] = (
     # first what would start something anew
     running.TRIGGERS,
+    running.TOPICS,
     running.SERVICES,
     running.WORKER_POOLS,
     running.JOBS,

@@ -4,6 +4,7 @@ from typing import Final
 
 from ragonotebooks.cleanup.gcp.listing import described, listed
 
+TOPICS: Final = listed("pubsub", "topic", "v1/{project}/topics")
 TRIGGERS: Final = listed("cloudbuild", "build trigger", "v1/{project}/locations/{region}/triggers", described)
 SERVICES: Final = listed("run", "service", "v2/{project}/locations/{region}/services")
 WORKER_POOLS: Final = listed("run", "worker pool", "v2/{project}/locations/{region}/workerPools")
