@@ -58,8 +58,10 @@ class JsonService(Service):
 
     @cached_property
     def _methods(self) -> list[DiscoveryMethod]:
-        """The API's methods; `…/backendServices/listUsable` comes before the service of that name."""
-        return sorted(discovery.methods(*self.api), key=lambda method: len(method.rule.fields))
+        """The API's methods; `…/backendServices/listUsable` comes before the service of that name, `…/topics/t:publish` before
+        the topic.
+        """
+        return sorted(discovery.methods(*self.api), key=lambda method: (len(method.rule.fields), not method.rule.action))
 
     def _find(self, request: Request) -> tuple[DiscoveryMethod, dict[str, str]]:
         for method in self._methods:

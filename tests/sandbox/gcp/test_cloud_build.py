@@ -466,6 +466,7 @@ def test_upload_starts_a_build_once_the_bucket_may_tell_of_it(builder: Builder, 
     teller = storage.Client().get_service_account_email()
     binding = {"role": "roles/pubsub.publisher", "members": [f"serviceAccount:{teller}"]}
     rest("POST", f"https://pubsub.googleapis.com/v1/{topic}:setIamPolicy", {"policy": {"bindings": [binding]}})
+    assert rest("GET", f"https://pubsub.googleapis.com/v1/{topic}:getIamPolicy")["bindings"] == [binding]
     notice.create()
     bindings = {"_OBJECT": "$(body.message.attributes.objectId)", "_SIZE": "$(body.message.data.size)"}
     show = builder.step("-c", "import sys; print(sys.argv[1:])", "$_OBJECT", "$_SIZE")
