@@ -9,9 +9,6 @@ from ragonotebooks.cli import app
 from ragonotebooks.errors import UsageError
 
 if TYPE_CHECKING:
-    from ragonotebooks.catalog.declaration import Value
-    from ragonotebooks.catalog.notebook import Notebook
-    from ragonotebooks.catalog.runbook import Runbook
     from ragonotebooks.run.results import Mode
 
 What = Annotated[str, typer.Argument(metavar="RUNBOOK", help="A runbook's or notebook's name or path.")]
@@ -54,45 +51,18 @@ def given(pairs: list[str] | None, file: Path | None) -> dict[str, str]:
 
 
 def execute(mode: "Mode", name: str, given: dict[str, str], sandbox: str, out: Path | None) -> None:
-    """Run or verify, report in the terminal and as a page, and leave with the exit code that tells how it went."""
-    from rich.console import Console
-
+    """Run or verify the runbook of this name or path; see `carry_out`."""
     from ragonotebooks.catalog import runbook
-    from ragonotebooks.run import checklist, checklist_page, report, summary
-    from ragonotebooks.run.progress import Progress
-    from ragonotebooks.run.runner import Request
-    from ragonotebooks.run.runner import execute as execute_runbook
+    from ragonotebooks.cli.running import carry_out
+    from ragonotebooks.run import runner
+    from ragonotebooks.run.request import Request
 
     book = runbook.load(name)
-    values = book.bind(given)
-    sandboxed = _target(book, values) == "sandbox"
-    if sandboxed:
+    source = str(Path(name).absolute()) if Path(name).is_file() else name
+    request = Request(book, mode, book.bind(given), sandbox, source, out)
+    if request.sandboxed:
         _check_sandbox(sandbox, mode, book.name)
-    console = Console()
-
-    def mark(notebook: "Notebook", bound: "dict[str, Value]") -> None:
-        if mode == "run" and sandboxed:
-            from ragonotebooks.sandbox import client
-
-            # A notebook that asked nothing of the sandbox did not start it, and left nothing there to build upon.
-            if client.find(sandbox):
-                client.mark_passed(sandbox, notebook.key, bound)
-
-    with Progress(console) as progress:
-        result, folder = execute_runbook(Request(book, mode, values, sandbox, out, [progress], mark))
-    page = report.write(result, folder)
-    summary.show(result, page, console)
-    if sandboxed and result.exit_code:
-        _tell_of_death(sandbox)
-    judged = checklist.judge(result, book.checklist)
-    if judged:
-        summary.show_checklist(judged, checklist_page.write(result, judged, folder), console)
-    raise typer.Exit(result.exit_code or int(checklist.worst(judged) != "pass"))
-
-
-def _target(book: "Runbook", values: "dict[str, Value]") -> "Value | None":
-    defaults = {parameter.name: parameter.default for parameter in book.parameters}
-    return (defaults | values).get("target")
+    carry_out(request, runner.execute)
 
 
 def _check_sandbox(name: str, mode: "Mode", runbook: str) -> None:
@@ -104,16 +74,6 @@ def _check_sandbox(name: str, mode: "Mode", runbook: str) -> None:
             f"there is nothing to verify, no sandbox {name} runs; bring it up with: "
             f"ragonotebooks run {runbook} --name {name}"
         )
-
-
-def _tell_of_death(sandbox: str) -> None:
-    """Name the cause when every client failed because the sandbox died."""
-    from ragonotebooks.sandbox import client
-    from ragonotebooks.sandbox.state import folder_of, read_state
-    from ragonotebooks.sandbox.status import absence
-
-    if client.find(sandbox) is None and read_state(folder_of(sandbox)):
-        typer.echo(f"ragonotebooks: {absence(sandbox)}", err=True)
 
 
 def _pairs(texts: list[str]) -> dict[str, str]:

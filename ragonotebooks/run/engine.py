@@ -15,13 +15,19 @@ from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernel
 from papermill.clientwrap import PapermillNotebookClient
 from papermill.engines import Engine, NotebookExecutionManager, papermill_engines
 
+from ragonotebooks.catalog import notebook
+from ragonotebooks.run import folder
 from ragonotebooks.run import kernel as kernels
 from ragonotebooks.run.interruption import Interruption
 from ragonotebooks.run.kernel import IpcKernelManager, LeavingKernels
+from ragonotebooks.run.outline import Part, outline
 
 NAME = "ragonotebooks"
 TIME_LIMIT = 300.0
-"""Seconds that a cell may take, unless its metadata says `{"ragonotebooks": {"timeout": seconds}}`."""
+"""Seconds that a cell may take in a step that declares no limit."""
+
+_FIRST_WAIT = 1.0
+"""Seconds between the first and the second attempt of a step; the double each time after that."""
 
 _IGNORED_INTERRUPT = 10
 """Seconds that a cell over its limit has to obey the interrupt before its kernel is given up."""
@@ -63,8 +69,10 @@ class Execution:
 
     save_to: where the executed notebook is kept while and after it runs.
     skip: cells with one of these tags are not executed.
-    goes_on: whether the notebook goes on behind a cell with this error; never after the kernel ended.
-    on_start, on_cell: called before each executed cell, and after each code cell.
+    goes_on: whether the notebook goes on behind a cell with an error in this part; never after the kernel ended.
+    on_start, on_cell: called with the place of the part (a step, mostly) before each executed cell, and after each
+        code cell.
+    on_repeat: called with the place of a part that failed and begins again, and with the seconds until then.
     kernel: a kernel to use; the engine starts one when there is none, and ends it in both cases.
     leaving: takes a kernel that was asked to end, so that nobody waits for it; the engine waits when None.
     ended: the last cell was reached and the kernel was alive then.
@@ -72,9 +80,10 @@ class Execution:
 
     save_to: Path | None = None
     skip: frozenset[str] = frozenset({"skip-execution"})
-    goes_on: Callable[[CellOutcome], bool] = lambda outcome: False
-    on_start: Callable[[Any], None] = lambda cell: None
-    on_cell: Callable[[CellOutcome], None] = lambda outcome: None
+    goes_on: Callable[[int], bool] = lambda part: False
+    on_start: Callable[[int, Any], None] = lambda part, cell: None
+    on_cell: Callable[[int, CellOutcome], None] = lambda part, outcome: None
+    on_repeat: Callable[[int, float], None] = lambda part, wait: None
     kernel: IpcKernelManager | None = None
     leaving: LeavingKernels | None = None
     interruption: Interruption = field(default_factory=Interruption)
@@ -129,13 +138,12 @@ class RagonotebooksEngine(Engine):  # type: ignore[misc]  # papermill is untyped
     ) -> None:
         """Run all cells in a kernel that ends with them; `execution_timeout` is in seconds for a cell."""
         execution.kernel = execution.interruption.kernel = execution.kernel or kernels.start(kernel_name)
-        limit = execution_timeout or TIME_LIMIT
         client = _Client(
             nb_man,
             execution,
+            execution_timeout or TIME_LIMIT,
             kernel_name=kernel_name,
             startup_timeout=start_timeout,
-            timeout_func=lambda cell: cell.metadata.get("ragonotebooks", {}).get("timeout", limit),
             log=_LOG,
             log_output=log_output,
             stdout_file=stdout_file,
@@ -160,7 +168,8 @@ class _Manager(NotebookExecutionManager):  # type: ignore[misc]  # papermill is 
         if self.output_path is None or monotonic() < self._next_save:
             return
         started = monotonic()
-        write_notebook(self.nb, Path(self.output_path))
+        text = nbformat.v4.writes(self.nb)  # type: ignore[no-untyped-call]
+        folder.write(Path(self.output_path), text + "\n")
         self._next_save = monotonic() + _SAVE_SHARE * (monotonic() - started)
         self.last_save_time = self.now()
 
@@ -170,17 +179,21 @@ class _Manager(NotebookExecutionManager):  # type: ignore[misc]  # papermill is 
 
 
 class _Client(PapermillNotebookClient):  # type: ignore[misc]  # papermill is untyped
-    def __init__(self, manager: _Manager, execution: Execution, **traits: Any) -> None:
+    def __init__(self, manager: _Manager, execution: Execution, cell_limit: float, **traits: Any) -> None:
         super().__init__(
             manager,
             km=execution.kernel,
             iopub_timeout=_IGNORED_INTERRUPT,
             interrupt_on_timeout=True,
             error_on_timeout={"ename": "TimeLimit", "evalue": "", "traceback": []},
+            timeout_func=self._time_left,
             **traits,
         )
         self.on_cell_executed = self._notice_exit
         self._execution = execution
+        self._cell_limit = cell_limit
+        self._limit: float | None = None
+        self._ends = 0.0
         self._asked_to_exit = False
 
     def execute(self, **kwargs: Any) -> Any:
@@ -205,49 +218,74 @@ class _Client(PapermillNotebookClient):  # type: ignore[misc]  # papermill is un
             super()._cleanup_kernel()
 
     def _execute_cells(self) -> bool:
-        """Execute cell by cell; False when it ended before the last one or with the kernel gone."""
-        for index, cell in enumerate(self.nb.cells):
-            if self._execution.interruption.received:
-                return False
-            if cell.cell_type != "code":
-                continue
-            outcome = self._execute_one(cell, index)
-            self._execution.on_cell(outcome)
-            error = outcome.error
-            if error and (error.ends_kernel or not self._execution.goes_on(outcome)):
-                return False
-        return True
+        """Execute part by part; False when it ended before the last cell or with the kernel gone."""
+        cells = notebook.cells_of(self.nb.cells)
+        parts = outline(notebook.parse(Path("notebook.ipynb"), self.nb.metadata, cells))
+        return all(self._execute_part(place, part) for place, part in enumerate(parts))
 
-    def _execute_one(self, cell: Any, index: int) -> CellOutcome:
+    def _execute_part(self, place: int, part: Part) -> bool:
+        """Execute the cells of a part, as often as it declares while they fail; False when nothing comes behind it."""
+        for attempt in range(1, part.limits.attempts):
+            error = self._execute_once(place, part, goes_on=False)
+            if not error or error.ends_kernel:
+                return not error
+            wait = _FIRST_WAIT * 2 ** (attempt - 1)
+            self._execution.on_repeat(place, wait)
+            self._execution.interruption.wait(wait)
+        return not self._execute_once(place, part, self._execution.goes_on(place))
+
+    def _execute_once(self, place: int, part: Part, goes_on: bool) -> CellError | None:
+        """Execute the cells of a part and return the error that stopped it, if one did."""
+        self._limit = part.limits.seconds
+        self._ends = monotonic() + (self._limit or 0)
+        for cell in part.cells:
+            outcome = self._execute_one(place, self.nb.cells[cell.index], cell.index)
+            self._execution.on_cell(place, outcome)
+            if outcome.error and (outcome.error.ends_kernel or not goes_on):
+                return outcome.error
+        return None
+
+    def _execute_one(self, place: int, cell: Any, index: int) -> CellOutcome:
         if self._execution.skip.intersection(cell.metadata.get("tags", [])) or not cell.source.strip():
             cell.metadata.papermill["status"] = "skipped"
             return CellOutcome(cell, skipped=True, seconds=0.0, error=None)
-        self._execution.on_start(cell)
+        self._execution.on_start(place, cell)
         started = monotonic()
         self.nb_man.cell_start(cell, index)
-        error = self._attempt(cell, index)
+        error = self._interrupted() or self._attempt(cell, index)
         if error:
             self.nb_man.cell_exception(cell, cell_index=index)
             _show_error(cell, error)
         self.nb_man.cell_complete(cell, cell_index=index)
         return CellOutcome(cell, skipped=False, seconds=monotonic() - started, error=error)
 
+    def _time_left(self, _cell: Any) -> float:
+        """Seconds that the next cell may take; nbclient takes 0 for no limit at all."""
+        return self._cell_limit if self._limit is None else max(self._ends - monotonic(), 0.001)
+
+    def _over(self) -> str:
+        if self._limit is None:
+            return f"the cell runs longer than its limit of {self._cell_limit:g} s"
+        return f"the step runs longer than its limit of {self._limit:g} s"
+
     def _attempt(self, cell: Any, index: int) -> CellError | None:
         try:
             self.execute_cell(cell, index)
         except CellExecutionError as error:
-            return self._why(error, self._get_timeout(cell))
+            return self._why(error)
         except CellTimeoutError:
-            return CellError("TimeLimit", f"{_over(self._get_timeout(cell))} and does not obey an interrupt", True)
+            return CellError("TimeLimit", f"{self._over()} and does not obey an interrupt", True)
         except DeadKernelError:
             return self._interrupted() or CellError("DeadKernel", f"the kernel died, {self.km.autopsy()}", True)
         if self._asked_to_exit:
             return CellError("Exit", "the cell ends its kernel with exit(); remove that, or raise an error", True)
         return None
 
-    def _why(self, error: CellExecutionError, limit: float | None) -> CellError:
+    def _why(self, error: CellExecutionError) -> CellError:
         if error.ename == "TimeLimit":
-            return CellError("TimeLimit", f"{_over(limit)}; make it faster or raise the limit in the cell's metadata")
+            return CellError(
+                "TimeLimit", f"{self._over()}; make it faster, or give its step more with a line **Limits:**"
+            )
         if error.ename == "SystemExit":
             return CellError("Exit", "the cell calls sys.exit(), which is no way to pass; remove it, or raise an error")
         return self._interrupted() or CellError(error.ename, error.evalue)
@@ -261,20 +299,9 @@ class _Client(PapermillNotebookClient):  # type: ignore[misc]  # papermill is un
         self._asked_to_exit = any(payload.get("source") == "ask_exit" for payload in payloads)
 
 
-def write_notebook(nb: Any, path: Path) -> None:
-    """Write a notebook so that a reader sees the old one or the new one whole, never a part."""
-    part = path.with_name(f".{path.name}.part")
-    part.write_text(nbformat.v4.writes(nb) + "\n", encoding="utf-8")  # type: ignore[no-untyped-call]
-    part.replace(path)
-
-
 def register() -> None:
     """Make the engine known to papermill in this process, installed as an entry point or not."""
     papermill_engines.register(NAME, RagonotebooksEngine)
-
-
-def _over(limit: float | None) -> str:
-    return f"the cell runs longer than its limit of {limit:g} s"
 
 
 def _show_error(cell: Any, error: CellError) -> None:

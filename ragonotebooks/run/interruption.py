@@ -4,12 +4,15 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from time import monotonic, sleep
 
 from ragonotebooks.run.kernel import IpcKernelManager
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _GRACE = 3.0
 """Seconds that an interrupted cell has before its kernel is killed."""
+_LOOK = 0.1
+"""Seconds between two looks for a signal while waiting."""
 
 
 class Interruption:
@@ -37,6 +40,12 @@ class Interruption:
         finally:
             for signum, handler in before.items():
                 signal.signal(signum, handler)
+
+    def wait(self, seconds: float) -> None:
+        """Let the time pass, unless a signal asks to stop or has asked."""
+        end = monotonic() + seconds
+        while self.received is None and (left := end - monotonic()) > 0:
+            sleep(min(left, _LOOK))
 
     def _receive(self, signum: int, _frame: object) -> None:
         first, self.received = self.received is None, self.received or signal.Signals(signum)

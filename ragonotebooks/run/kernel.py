@@ -6,7 +6,8 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from time import monotonic, sleep
 from typing import Any, Self
@@ -71,7 +72,11 @@ class IpcKernelManager(AsyncKernelManager):
 
 
 def start(
-    kernel_name: str, cwd: Path | None = None, env: Mapping[str, str] | None = None, imports: Iterable[str] = ()
+    kernel_name: str,
+    cwd: Path | None = None,
+    env: Mapping[str, str] | None = None,
+    imports: Iterable[str] = (),
+    inherited: Sequence[int] = (),
 ) -> IpcKernelManager:
     """Start a kernel's process and return at once, while it boots.
 
@@ -80,6 +85,7 @@ def start(
         cwd: Its working directory; this process's when None.
         env: Its whole environment; this process's when None.
         imports: Modules that it imports before its first cell, as an IPython kernel can.
+        inherited: Open files that it keeps open, such as a lock's.
 
     Raises:
         jupyter_client.kernelspec.NoSuchKernel: There is no kernelspec of that name.
@@ -95,6 +101,7 @@ def start(
                 env=dict(env if env is not None else os.environ),
                 stdout=log,
                 stderr=log,
+                pass_fds=tuple(inherited),
             )
     except BaseException:
         shutil.rmtree(manager.folder, ignore_errors=True)
@@ -143,21 +150,25 @@ class WarmKernel:
     Used as a context manager: a kernel that nobody took ends with it.
     """
 
-    def __init__(self, env: Mapping[str, str]) -> None:
+    def __init__(self, env: Mapping[str, str], inherited: Sequence[int] = ()) -> None:
+        """`env` and `inherited` are what `start` gives to every kernel."""
         self._env = env
+        self._inherited = inherited
         self._waiting: tuple[tuple[str, Path], IpcKernelManager] | None = None
 
     def warm(self, kernel_name: str, cwd: Path, imports: Iterable[str]) -> None:
         """Start a kernel for a later `take` of that name and folder; meanwhile it imports what its notebook will."""
         self._drop()
-        self._waiting = (kernel_name, cwd), start(kernel_name, cwd, self._env, imports)
+        # what keeps it from starting will keep the next `take` from it too, and is told there
+        with suppress(OSError):
+            self._waiting = (kernel_name, cwd), start(kernel_name, cwd, self._env, imports, self._inherited)
 
     def take(self, kernel_name: str, cwd: Path) -> IpcKernelManager:
         """The kernel that was warmed for these arguments, or a new one; it belongs to the caller now."""
         if self._waiting and self._waiting[0] == (kernel_name, cwd):
             kernel, self._waiting = self._waiting[1], None
             return kernel
-        return start(kernel_name, cwd, self._env)
+        return start(kernel_name, cwd, self._env, inherited=self._inherited)
 
     def _drop(self) -> None:
         if self._waiting:

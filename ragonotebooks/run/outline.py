@@ -1,6 +1,6 @@
 """A notebook cut into what a run reports on: its steps and other sections that have code."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ragonotebooks.catalog import limits
 from ragonotebooks.catalog.limits import Limits
@@ -16,7 +16,7 @@ class Part:
     title: str
     objectives: tuple[ObjectiveRef, ...]
     cells: tuple[Cell, ...]
-    limits: Limits = Limits()
+    limits: Limits = field(default_factory=Limits)
 
 
 def outline(notebook: Notebook) -> list[Part]:

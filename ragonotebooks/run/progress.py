@@ -59,10 +59,17 @@ class Progress:
     def _run_started(self, data: dict[str, Any]) -> None:
         keys = [notebook["notebook"] for notebook in data["notebooks"]]
         self._key_width = max(map(len, keys), default=0)
-        labels = [len(step) for notebook in data["notebooks"] for step in notebook["steps"]]
+        labels = [len(_label(step)) for notebook in data["notebooks"] for step in notebook["steps"]]
         self._label_width = min(max(labels, default=0), _WIDEST_LABEL)
         count = f"{len(keys)} notebook{'s' * (len(keys) != 1)}"
         self._print(f"[bold]{data['mode']} {escape(data['runbook'])}[/] · {count} · {escape(data['target'])}")
+        if dead := data["took_over"]:
+            self._print(
+                f"[yellow]takes over from a run of {escape(dead['runbook'])} that died ({escape(dead['folder'])})[/]"
+            )
+
+    def _run_resumed(self, data: dict[str, Any]) -> None:
+        self._run_started(data | {"mode": "resume"})
 
     def _notebook_started(self, data: dict[str, Any]) -> None:
         self._print(f"[bold]{self._key(data)}  {escape(data['title'])}[/]")
@@ -70,6 +77,12 @@ class Progress:
 
     def _step_started(self, data: dict[str, Any]) -> None:
         self._wait_for(f"{data['notebook']}  {_label(data)}")
+
+    def _attempt_failed(self, data: dict[str, Any]) -> None:
+        attempt = f"attempt {data['attempt']} of {data['attempts']} failed, again in {data['wait']:g} s"
+        label = escape(f"{_label(data):<{self._label_width}}")
+        self._print(f"{self._key(data)}  {label}  [{_COLOURS[Status.INTERRUPTED]}]↻ {attempt}[/]")
+        self._tell(data["failures"])
 
     def _step_finished(self, data: dict[str, Any]) -> None:
         status = Status(data["status"])
@@ -81,7 +94,10 @@ class Progress:
         seconds = f"[dim]{data['seconds']:6.1f} s[/]" if status in (Status.PASSED, Status.FAILED) else ""
         label = escape(f"{_label(data):<{self._label_width}}")
         self._print(f"{self._key(data)}  {label}  {result}{seconds}".rstrip())
-        for failure in data["failures"]:
+        self._tell(data["failures"])
+
+    def _tell(self, failures: list[dict[str, Any]]) -> None:
+        for failure in failures:
             self._print(f"{'':<{self._key_width}}  [red]{escape(_what(failure))}[/]")
 
     def _notebook_finished(self, data: dict[str, Any]) -> None:

@@ -5,19 +5,19 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from ragonotebooks.run import report_facts
+from ragonotebooks.run import folder, report_facts
 from ragonotebooks.run.html import Markup, each, tag
 from ragonotebooks.run.page import PAGE, style
 from ragonotebooks.run.progress import SIGNS
 from ragonotebooks.run.report_facts import CoveredExam
 from ragonotebooks.run.results import Check, Failure, NotebookRun, Run, Status, Step
 
+FILE = "report.html"
 
-def write(run: Run, folder: Path) -> Path:
-    """Write the report of the run into its folder and return its path."""
-    path = folder / "report.html"
-    path.write_text(render(run), encoding="utf-8")
-    return path
+
+def write(run: Run, where: Path) -> None:
+    """Write the report of the run into its folder; raises OSError when it cannot be written."""
+    folder.write(where / FILE, render(run))
 
 
 def render(run: Run) -> str:

@@ -7,7 +7,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, Literal
 
-from ragonotebooks.catalog.notebook import Value
+from ragonotebooks.catalog.declaration import Value
 from ragonotebooks.catalog.objectives import ObjectiveRef
 
 Mode = Literal["run", "verify"]
@@ -18,7 +18,7 @@ class Status(StrEnum):
 
     BLOCKED: not executed because of something that failed before it.
     SKIPPED: nothing in it is executed in this mode.
-    INTERRUPTED: stopped by a signal.
+    INTERRUPTED: stopped by a signal, or cut off with the process that ran it.
     """
 
     PASSED = "passed"
@@ -53,11 +53,22 @@ class Failure:
     check: Check | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """An attempt of a step that failed and was followed by another one, `wait` seconds later."""
+
+    failures: tuple[Failure, ...]
+    wait: float
+
+
 @dataclass(slots=True)
 class Step:
     """A numbered step, or with number None another section that has code.
 
+    checks, failures, prices: what its last attempt found, and the price records that its cells left.
+    seconds: of all attempts.
     blocked_by: what kept it from being executed, such as `aws/02-storage step 2`.
+    earlier: the attempts before the last one.
     """
 
     number: int | None
@@ -66,39 +77,54 @@ class Step:
     status: Status = Status.BLOCKED
     checks: list[Check] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
+    prices: list[dict[str, Any]] = field(default_factory=list)
     seconds: float = 0.0
     blocked_by: str = ""
+    earlier: list[Attempt] = field(default_factory=list)
 
     @property
     def label(self) -> str:
         """Number and title as the notebook's heading has them."""
         return f"{self.number} · {self.title}" if self.number is not None else self.title
 
+    def begin_again(self, wait: float) -> None:
+        """What the attempt found is put aside; another one begins in `wait` seconds."""
+        self.earlier.append(Attempt(tuple(self.failures), wait))
+        self.checks, self.failures, self.prices = [], [], []
+
 
 @dataclass(slots=True)
 class NotebookRun:
     """One notebook of the run.
 
-    parameters: all values that held in it, defaults included.
+    parameters: all values that held in it, defaults included; None for a required one that was not given.
     executed: the saved notebook; None when it did not start.
-    prices: the price records that its cells left.
     failure: why it failed although no step did, such as a kernel that did not start.
     """
 
     key: str
     title: str
     steps: list[Step]
-    parameters: dict[str, Value]
+    parameters: dict[str, Value | None]
     status: Status = Status.BLOCKED
     seconds: float = 0.0
     executed: Path | None = None
-    prices: list[dict[str, Any]] = field(default_factory=list)
     failure: Failure | None = None
+
+    @property
+    def prices(self) -> list[dict[str, Any]]:
+        """The price records that its cells left."""
+        return [record for step in self.steps for record in step.prices]
 
 
 @dataclass(slots=True)
 class Run:
-    """A runbook that was run or verified; `target` is the cloud or sandbox that answered, for a reader."""
+    """A runbook that was run or verified.
+
+    target: the cloud or sandbox that answered, for a reader.
+    seconds: of the run and of what was resumed of it, without the time in between.
+    resumed: when it went on after it had ended too early.
+    """
 
     runbook: str
     title: str
@@ -108,6 +134,7 @@ class Run:
     notebooks: list[NotebookRun]
     status: Status = Status.BLOCKED
     seconds: float = 0.0
+    resumed: list[datetime] = field(default_factory=list)
 
     @property
     def steps(self) -> Iterator[tuple[NotebookRun, Step]]:

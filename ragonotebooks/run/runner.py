@@ -1,10 +1,9 @@
 """Runs a runbook's notebooks one after the other, and says truly how that went."""
 
 import os
-from collections.abc import Callable, Sequence
-from contextlib import closing
-from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -14,44 +13,29 @@ import papermill
 from jupyter_client.kernelspec import KernelSpecManager, NoSuchKernel
 from papermill.exceptions import PapermillExecutionError
 
-from ragonotebooks.catalog.notebook import Notebook, Value
+from ragonotebooks.catalog.declaration import Value
+from ragonotebooks.catalog.notebook import Notebook
 from ragonotebooks.catalog.project import shown
-from ragonotebooks.catalog.runbook import Runbook
-from ragonotebooks.errors import UsageError
-from ragonotebooks.run import engine, folder
-from ragonotebooks.run.engine import CellOutcome, Execution
+from ragonotebooks.errors import RagonotebooksError, UsageError
+from ragonotebooks.run import engine, events, folder, history, lock, record
+from ragonotebooks.run.engine import Execution
 from ragonotebooks.run.events import Event, EventLog, EventName, Listener
+from ragonotebooks.run.history import History
 from ragonotebooks.run.interruption import Interruption
-from ragonotebooks.run.kernel import IpcKernelManager, LeavingKernels, WarmKernel
+from ragonotebooks.run.kernel import LeavingKernels, WarmKernel
+from ragonotebooks.run.lock import Held
+from ragonotebooks.run.outline import Part, outline
+from ragonotebooks.run.record import Record
+from ragonotebooks.run.request import Request, Values
 from ragonotebooks.run.results import Failure, Mode, NotebookRun, Run, Status
-from ragonotebooks.run.tracker import Tracker, finished, outline
+from ragonotebooks.run.tracker import Tracker, about, finished
 
 SKIPPED_TAGS: dict[Mode, frozenset[str]] = {
     "run": frozenset({"skip-execution"}),
     "verify": frozenset({"skip-execution", "change"}),
 }
 
-OnPassed = Callable[[Notebook, dict[str, Value]], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """What to run and how.
-
-    values: the given parameters; each notebook gets those that it declares.
-    sandbox: the name of the sandbox that answers when the target is the sandbox.
-    out: the run folder, new or empty; `runs/<UTC time>-<runbook>` in the current folder when None.
-    listeners: are told of every event, in order.
-    on_passed: is called after each notebook that passed, with all values that held in it.
-    """
-
-    runbook: Runbook
-    mode: Mode
-    values: dict[str, Value]
-    sandbox: str
-    out: Path | None = None
-    listeners: Sequence[Listener] = ()
-    on_passed: OnPassed = lambda notebook, values: None
+Stands = Callable[[str, Values], bool]
 
 
 def execute(request: Request) -> tuple[Run, Path]:
@@ -61,100 +45,204 @@ def execute(request: Request) -> tuple[Run, Path]:
     failure, so that every drift is found; only what the failed cells before the first step prepare is not missed.
 
     Raises:
-        UsageError: The folder cannot be used, or a notebook names a kernel that is not installed. Nothing was run.
+        UsageError: The folder cannot be used, a notebook names a kernel that is not installed or declares limits that
+            cannot be held, or another run holds the deployment's lock. Nothing was run.
+        RagonotebooksError: The evidence cannot be kept.
     """
-    for notebook in request.runbook.notebooks:
-        _require_kernel(notebook)
-    where = folder.create(request.out, request.runbook.name)
-    engine.register()
-    with closing(EventLog(where / "events.jsonl")) as log:
-        runner = _Runner(request, where, [log, *request.listeners])
-        return runner.execute(), where
+    parts = _prepared(request)
+    with _alone(request) as held:
+        where = folder.create(request.out, request.runbook.name)
+        with _evidence(where), closing(EventLog(where / events.FILE)) as log:
+            record.write(where, Record(request.source, request.mode, request.sandbox, request.values))
+            return _Runner(request, where, parts, History(where), log, held).execute(), where
+
+
+def resume(request: Request, where: Path, stands: Stands) -> Run:
+    """Go on with the run in the folder `where` at the first notebook that has not passed or does not stand any more.
+
+    Args:
+        request: What was asked for then; its `out` does not matter.
+        stands: Whether what a notebook that passed then, with these values, has made is still there.
+
+    Raises:
+        UsageError: As for `execute`; or the run passed, was a verification, goes on, or has other notebooks by now.
+        RagonotebooksError: The evidence cannot be kept.
+    """
+    parts = _prepared(request)
+    if request.mode == "verify":
+        raise UsageError(f"the run in {where} only verified; do it again: ragonotebooks verify {request.source}")
+    with closing(EventLog(where / events.FILE)) as log, _alone(request) as held, _evidence(where):
+        told = history.replay(where)
+        if told.end().status is Status.PASSED:
+            raise UsageError(f"the run in {where} passed; there is nothing to resume")
+        if [one.key for one in told.run.notebooks] != [one.key for one in request.runbook.notebooks]:
+            raise UsageError(f"{request.source} has other notebooks than when {where} began; run it anew")
+        return _Runner(request, where, parts, told, log, held).execute(_first(told.run, stands))
+
+
+def _first(run: Run, stands: Stands) -> int:
+    """The place of the first notebook that is to be executed."""
+    for place, notebook in enumerate(run.notebooks):
+        if notebook.status is not Status.PASSED or not stands(notebook.key, notebook.parameters):
+            return place
+    return len(run.notebooks)
+
+
+@contextmanager
+def _evidence(where: Path) -> Iterator[None]:
+    """Without a place for its evidence a run ends, in one sentence."""
+    try:
+        yield
+    except OSError as error:
+        raise RagonotebooksError(
+            f"the run ends because its evidence cannot be kept: {_unwritten(error)}; "
+            f"make room, then go on with: ragonotebooks resume {shown(where)}"
+        ) from None
+
+
+@contextmanager
+def _alone(request: Request) -> Iterator[Held]:
+    """Hold the lock of the deployment that the runbook changes, if it changes one."""
+    if request.deployment is None:
+        yield Held()
+    else:
+        with lock.hold(request.deployment, request.runbook.name) as held:
+            yield held
 
 
 class _Runner:
-    def __init__(self, request: Request, where: Path, listeners: Sequence[Listener]) -> None:
+    """Executes a request from some notebook on, and tells everything as events; what they add up to is the run."""
+
+    def __init__(
+        self, request: Request, where: Path, parts: list[list[Part]], told: History, log: EventLog, held: Held
+    ) -> None:
         self._request = request
         self._where = where
-        self._listeners = listeners
+        self._parts = parts
+        self._history = told
+        self._listeners: list[Listener] = [log, told, *request.listeners]
+        self._held = held
+        held.tell(where)
         self._interruption = Interruption()
         self._leaving = LeavingKernels()
         self._notebooks = request.runbook.notebooks
-        self._cells = [[cells for _, cells in outline(notebook)] for notebook in self._notebooks]
-        self._run = _blank(request)
 
-    def execute(self) -> Run:
+    def execute(self, first: int | None = None) -> Run:
+        """Execute the notebooks from place `first` on, of a run that is resumed; all of a new one for None."""
         started = monotonic()
-        self._emit("run_started", _announce(self._run, self._request))
-        environment = {"RAGONOTEBOOKS_SANDBOX": self._request.sandbox, "RAGONOTEBOOKS_RUN": self._request.mode}
-        with self._interruption.listening(), self._leaving, WarmKernel(os.environ | environment) as warm:
+        self._emit("run_started" if first is None else "run_resumed", self._announcement(first or 0))
+        own = {"RAGONOTEBOOKS_SANDBOX": self._request.sandbox, "RAGONOTEBOOKS_RUN": self._request.mode}
+        environment = os.environ | own | dict(self._held.variables)
+        inherited = [] if self._held.file is None else [self._held.file]
+        with self._interruption.listening(), self._leaving, WarmKernel(environment, inherited) as warm:
             blocker = ""
-            for index, result in enumerate(self._run.notebooks):
+            for place in range(first or 0, len(self._notebooks)):
+                if self._interruption.received:
+                    blocker = "the interruption"
                 if blocker:
-                    self._block(result, blocker)
-                    continue
-                kernel = warm.take(*_kernel_of(self._notebooks[index]))
-                if index + 1 < len(self._notebooks):
-                    following = self._notebooks[index + 1]
-                    warm.warm(*_kernel_of(following), following.imports)
-                self._one(index, kernel)
-                blocker = self._blocker(result)
-        self._run.seconds = monotonic() - started
-        self._run.status = _overall(self._run)
-        self._emit("run_finished", {"status": self._run.status, "seconds": round(self._run.seconds, 3)})
-        return self._run
+                    self._block(place, blocker)
+                else:
+                    self._one(place, warm)
+                    blocker = self._blocker(place)
+        self._emit("run_finished", {"status": self._status(), "seconds": round(monotonic() - started, 3)})
+        return self._history.run
 
-    def _one(self, index: int, kernel: IpcKernelManager) -> None:
-        notebook, result = self._notebooks[index], self._run.notebooks[index]
+    def _one(self, place: int, warm: WarmKernel) -> None:
+        notebook, result = self._notebooks[place], self._history.run.notebooks[place]
         started = monotonic()
-        self._emit("notebook_started", {"notebook": result.key, "title": result.title})
-        result.executed = self._where / f"{index + 1:02d}-{result.key.replace('/', '-')}.ipynb"
-        node = nbformat.v4.upgrade(nbformat.read(notebook.path, as_version=4))  # type: ignore[no-untyped-call]
-        tracker = Tracker(result, self._cells[index], [cell.id for cell in node.cells], self._emit)
+        executed = folder.unused(self._where / f"{place + 1:02d}-{result.key.replace('/', '-')}.ipynb")
+        self._emit("notebook_started", {"notebook": result.key, "title": result.title, "executed": executed.name})
+        tracker = Tracker(result, self._parts[place], self._emit)
         execution = Execution(
-            save_to=result.executed,
+            save_to=executed,
             skip=SKIPPED_TAGS[self._request.mode],
-            goes_on=lambda outcome: self._goes_on(tracker, outcome),
+            goes_on=lambda part: self._request.mode == "verify" and not tracker.is_setup(part),
             on_start=tracker.on_start,
             on_cell=tracker.on_cell,
-            kernel=kernel,
+            on_repeat=tracker.on_repeat,
             leaving=self._leaving,
             interruption=self._interruption,
         )
-        declared = {parameter.name for parameter in notebook.parameters}
-        given = {name: value for name, value in self._request.values.items() if name in declared}
-        result.failure = _papermill(node, given, execution)
+        failure = self._papermill(place, warm, execution)
         interrupted = self._interruption.received is not None and not execution.ended
-        tracker.finish(execution.ended, interrupted)
-        result.seconds = monotonic() - started
-        result.status = Status.INTERRUPTED if interrupted else _status(result, execution.ended)
-        self._finish(result)
-        if result.status is Status.PASSED:
+        failure = tracker.finish(execution.ended, interrupted, failure)
+        status = Status.INTERRUPTED if interrupted else _status(result, failure, execution.ended)
+        self._finish(result, status, monotonic() - started, failure)
+        if status is Status.PASSED:
             self._request.on_passed(notebook, result.parameters)
 
-    def _goes_on(self, tracker: Tracker, outcome: CellOutcome) -> bool:
-        return self._request.mode == "verify" and not tracker.is_setup(outcome.cell)
+    def _papermill(self, place: int, warm: WarmKernel, execution: Execution) -> Failure | None:
+        """Execute with papermill; cells that fail are known to the tracker, what is returned is no cell's fault."""
+        notebook = self._notebooks[place]
+        declared = {parameter.name for parameter in notebook.parameters}
+        given = {name: value for name, value in self._request.values.items() if name in declared}
+        try:
+            execution.kernel = warm.take(*_kernel_of(notebook))
+            if place + 1 < len(self._notebooks):
+                following = self._notebooks[place + 1]
+                warm.warm(*_kernel_of(following), following.imports)
+            _execute(notebook, given, execution)
+        except PapermillExecutionError:
+            return None
+        except OSError as error:
+            execution.ended = False
+            return Failure(type(error).__name__, _unwritten(error))
+        except RuntimeError as error:
+            # nbclient's DeadKernelError is one too; it gets here when the kernel dies at its start or behind the last cell.
+            execution.ended = False
+            return Failure("DeadKernel", f"the notebook's kernel did not start or died outside of a cell: {error}")
+        return None
 
-    def _blocker(self, result: NotebookRun) -> str:
+    def _blocker(self, place: int) -> str:
         """What keeps the notebooks behind this one from being executed; empty when nothing does."""
-        if self._interruption.received:
-            return "the interruption"
+        result = self._history.run.notebooks[place]
         if result.status is Status.PASSED or self._request.mode == "verify":
             return ""
         failed = [step for step in result.steps if step.status is Status.FAILED]
         return f"{result.key} · {failed[-1].label}" if failed else result.key
 
-    def _block(self, result: NotebookRun, blocker: str) -> None:
-        for step in result.steps:
-            step.blocked_by = blocker
-            self._emit("step_finished", finished(result, step))
-        self._finish(result)
+    def _block(self, place: int, blocker: str) -> None:
+        result = self._history.run.notebooks[place]
+        for part, step in enumerate(result.steps):
+            facts = {"status": Status.BLOCKED, "blocked_by": blocker}
+            self._emit("step_finished", about(result, part) | finished(step) | facts)
+        self._finish(result, Status.BLOCKED, 0.0, None)
 
-    def _finish(self, result: NotebookRun) -> None:
-        facts = {"notebook": result.key, "status": result.status, "seconds": round(result.seconds, 3)}
+    def _finish(self, result: NotebookRun, status: Status, seconds: float, failure: Failure | None) -> None:
+        facts = {"notebook": result.key, "status": status, "seconds": round(seconds, 3)}
         executed = {"executed": result.executed.name} if result.executed else {}
-        failure = {"failure": asdict(result.failure)} if result.failure else {}
-        self._emit("notebook_finished", facts | executed | failure)
+        self._emit("notebook_finished", facts | executed | ({"failure": asdict(failure)} if failure else {}))
+
+    def _status(self) -> Status:
+        found = {notebook.status for notebook in self._history.run.notebooks}
+        if found == {Status.PASSED}:
+            return Status.PASSED
+        return Status.INTERRUPTED if self._interruption.received else Status.FAILED
+
+    def _announcement(self, first: int) -> dict[str, Any]:
+        book, died = self._request.runbook, self._held.died
+        facts = {
+            "runbook": book.name,
+            "title": book.title,
+            "mode": self._request.mode,
+            "target": self._request.target,
+        }
+        asked = {
+            "process": os.getpid(),
+            "parameters": self._request.values,
+            "took_over": asdict(died) if died else None,
+        }
+        notebooks = [self._outlined(place) for place in range(first, len(self._notebooks))]
+        return facts | asked | {"notebooks": notebooks}
+
+    def _outlined(self, place: int) -> dict[str, Any]:
+        notebook = self._notebooks[place]
+        steps = [
+            {"step": part.number, "title": part.title, "objectives": [str(one) for one in part.objectives]}
+            for part in self._parts[place]
+        ]
+        values = self._request.values_of(notebook)
+        return {"notebook": notebook.key, "title": notebook.title, "parameters": values, "steps": steps}
 
     def _emit(self, name: EventName, data: dict[str, Any]) -> None:
         event = Event(name, data)
@@ -162,72 +250,38 @@ class _Runner:
             listener(event)
 
 
-def _papermill(node: Any, given: dict[str, Value], execution: Execution) -> Failure | None:
-    """Execute with papermill; cells that fail are known to the tracker, what is returned is no cell's fault."""
-    language = node.metadata.get("language_info", {}).get("name", "python")
-    try:
-        # The notebook goes in as data and is saved by the engine: papermill would read braces in a path as a template.
-        papermill.execute_notebook(
-            node,
-            None,
-            parameters=given,
-            engine_name=engine.NAME,
-            kernel_name=_kernel_name(node.metadata),
-            language=language,
-            progress_bar=False,
-            execution=execution,
-        )
-    except PapermillExecutionError:
-        return None
-    except RuntimeError as error:
-        # nbclient's DeadKernelError is one too; it gets here when the kernel dies at its start or behind the last cell.
-        execution.ended = False
-        return Failure("DeadKernel", f"the notebook's kernel did not start or died outside of a cell: {error}")
-    return None
-
-
-def _status(result: NotebookRun, ended: bool) -> Status:
-    failed = any(step.status is Status.FAILED for step in result.steps)
-    return Status.FAILED if failed or result.failure or not ended else Status.PASSED
-
-
-def _overall(run: Run) -> Status:
-    found = {notebook.status for notebook in run.notebooks}
-    if Status.INTERRUPTED in found:
-        return Status.INTERRUPTED
-    return Status.PASSED if found == {Status.PASSED} else Status.FAILED
-
-
-def _blank(request: Request) -> Run:
-    notebooks = [
-        NotebookRun(
-            key=notebook.key,
-            title=notebook.title,
-            steps=[step for step, _ in outline(notebook)],
-            parameters={
-                parameter.name: request.values.get(parameter.name, parameter.default)
-                for parameter in notebook.parameters
-            },
-        )
-        for notebook in request.runbook.notebooks
-    ]
-    target = notebooks[0].parameters.get("target", "sandbox") if notebooks else "sandbox"
-    return Run(
-        runbook=request.runbook.name,
-        title=request.runbook.title,
-        mode=request.mode,
-        target=f"sandbox {request.sandbox}" if target == "sandbox" else f"the {request.runbook.cloud.upper()} cloud",
-        started=datetime.now(UTC),
-        notebooks=notebooks,
+def _execute(notebook: Notebook, given: dict[str, Value], execution: Execution) -> None:
+    node = nbformat.v4.upgrade(nbformat.read(notebook.path, as_version=4))  # type: ignore[no-untyped-call]
+    # The notebook goes in as data and is saved by the engine: papermill would read braces in a path as a template.
+    papermill.execute_notebook(
+        node,
+        None,
+        parameters=given,
+        engine_name=engine.NAME,
+        kernel_name=_kernel_name(node.metadata),
+        language=node.metadata.get("language_info", {}).get("name", "python"),
+        progress_bar=False,
+        execution=execution,
     )
 
 
-def _announce(run: Run, request: Request) -> dict[str, Any]:
-    notebooks = [
-        {"notebook": one.key, "title": one.title, "steps": [step.label for step in one.steps]} for one in run.notebooks
-    ]
-    facts = {"runbook": run.runbook, "title": run.title, "mode": run.mode, "target": run.target}
-    return facts | {"parameters": request.values, "notebooks": notebooks}
+def _status(result: NotebookRun, failure: Failure | None, ended: bool) -> Status:
+    failed = any(step.status is Status.FAILED for step in result.steps)
+    return Status.FAILED if failed or failure or not ended else Status.PASSED
+
+
+def _unwritten(error: OSError) -> str:
+    return f"{error.filename}: {error.strerror}" if error.filename else str(error)
+
+
+def _prepared(request: Request) -> list[list[Part]]:
+    """The parts of each notebook; a UsageError names what keeps one from being executed."""
+    engine.register()
+    for notebook in request.runbook.notebooks:
+        _require_kernel(notebook)
+        if request.runbook.notebooks.count(notebook) > 1:
+            raise UsageError(f"runbook '{request.runbook.name}' names {notebook.key} twice; name it once")
+    return [outline(notebook) for notebook in request.runbook.notebooks]
 
 
 def _kernel_of(notebook: Notebook) -> tuple[str, Path]:

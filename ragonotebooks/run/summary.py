@@ -1,12 +1,14 @@
 """The end of a run for the person at the terminal: how it went, what failed and where to look."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from textwrap import indent
 
 from rich.console import Console
 from rich.markup import escape
 
+from ragonotebooks.errors import RagonotebooksError
 from ragonotebooks.run import checklist
 from ragonotebooks.run.checklist import Judged
 from ragonotebooks.run.progress import SIGNS
@@ -15,8 +17,28 @@ from ragonotebooks.run.results import Failure, NotebookRun, Run, Status
 _COLOURS = {Status.PASSED: "bold green", Status.FAILED: "bold red", Status.INTERRUPTED: "bold yellow"}
 
 
-def show(run: Run, report: Path, console: Console) -> None:
-    """Print every failure with its cell, then the totals and where the evidence is."""
+@contextmanager
+def shown(run: Run, report: Path, console: Console) -> Iterator[None]:
+    """Print how the run went around a block that writes its report; the report's path last, when it was written.
+
+    Raises:
+        RagonotebooksError: The block could not write.
+    """
+    _show(run, console)
+    try:
+        yield
+    except OSError as error:
+        raise RagonotebooksError(
+            f"the report {_near(report)} cannot be written ({error.strerror}); "
+            f"make room, then write it with: ragonotebooks report {_near(report.parent)}"
+        ) from None
+    _line(console, f"  report  {escape(_near(report))}")
+    if run.mode == "run" and run.exit_code:
+        _line(console, f"  resume  ragonotebooks resume {escape(_near(report.parent))}")
+
+
+def _show(run: Run, console: Console) -> None:
+    """Print every failure with its cell, then the totals."""
     for notebook in run.notebooks:
         for step in notebook.steps:
             for failure in step.failures:
@@ -30,7 +52,6 @@ def show(run: Run, report: Path, console: Console) -> None:
     totals = f"{passed} of {len(steps)} steps passed · {held} of {len(checks)} checks hold · {run.seconds:.1f} s"
     console.print()
     _line(console, f"{status} · {totals}")
-    _line(console, f"  report  {escape(_near(report))}")
 
 
 def show_checklist(judged: Iterable[Judged], page: Path, console: Console) -> None:

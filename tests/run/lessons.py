@@ -10,8 +10,9 @@ from nbformat import v4
 
 from ragonotebooks.catalog import notebook
 from ragonotebooks.catalog.runbook import Runbook
+from ragonotebooks.run.request import Request
 from ragonotebooks.run.results import Mode, Run
-from ragonotebooks.run.runner import Request, execute
+from ragonotebooks.run.runner import execute
 
 HOLDS = 'check("it holds", 1, 1)'
 DRIFTED = 'check("the door is closed", "open", "closed")'
@@ -21,18 +22,17 @@ def text(source: str) -> Any:
     return v4.new_markdown_cell(source)
 
 
-def code(source: str, *tags: str, timeout: float | None = None) -> Any:
-    metadata: dict[str, Any] = {"tags": list(tags)}
-    return v4.new_code_cell(source, metadata=metadata | ({"ragonotebooks": {"timeout": timeout}} if timeout else {}))
+def code(source: str, *tags: str) -> Any:
+    return v4.new_code_cell(source, metadata={"tags": list(tags)})
 
 
-def step(number: int, *cells: Any, title: str = "A step", objectives: str = "") -> list[Any]:
-    line = f"\n\n**Objectives:** {objectives}" if objectives else ""
-    return [text(f"## {number} · {title}\n\nWhy.{line}"), *cells]
+def step(number: int, *cells: Any, title: str = "A step", objectives: str = "", limits: str = "") -> list[Any]:
+    lines = [f"**{name}:** {said}" for name, said in (("Objectives", objectives), ("Limits", limits)) if said]
+    return [text("\n\n".join([f"## {number} · {title}", "Why.", *lines])), *cells]
 
 
-def check(source: str = HOLDS, **options: Any) -> Any:
-    return code(source, "check", **options)
+def check(source: str = HOLDS) -> Any:
+    return code(source, "check")
 
 
 OPENING = [
@@ -54,7 +54,7 @@ def run(*paths: Path, mode: Mode = "run", **options: Any) -> tuple[Run, Path]:
     """Run the notebooks as one runbook into a folder beside them."""
     book = Runbook("book", "A book", "aws", "Why.", tuple(notebook.read(path) for path in paths))
     out = paths[0].parent / "out"
-    return execute(Request(book, mode, options.pop("values", {}), "testing", out, **options))
+    return execute(Request(book, mode, options.pop("values", {}), "testing", "book", out, **options))
 
 
 def run_one(tmp_path: Path, *cells: Any, mode: Mode = "run") -> tuple[Run, list[Any]]:

@@ -78,7 +78,7 @@ def test_a_notebook_is_given_only_the_parameters_that_it_declares(passing: Passi
 
 def test_the_folder_holds_the_notebooks_and_the_events(passing: Passing) -> None:
     names = sorted(path.name for path in passing.folder.iterdir())
-    assert names == ["01-aws-01-first.ipynb", "02-aws-02-second.ipynb", "events.jsonl"]
+    assert names == ["01-aws-01-first.ipynb", "02-aws-02-second.ipynb", "events.jsonl", "run.json"]
 
 
 def test_events_tell_the_run_from_start_to_end(passing: Passing) -> None:
@@ -91,6 +91,7 @@ def test_events_tell_the_run_from_start_to_end(passing: Passing) -> None:
         "cell_finished",
         "check",
         "cell_finished",
+        "price",
         "step_finished",
         "notebook_finished",
         "run_finished",

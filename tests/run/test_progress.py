@@ -12,7 +12,11 @@ STARTED = {
     "runbook": "deploy-aws",
     "mode": "run",
     "target": "sandbox default",
-    "notebooks": [{"notebook": "aws/01-network", "steps": ["1 · A network"]}, {"notebook": "aws/02", "steps": []}],
+    "took_over": None,
+    "notebooks": [
+        {"notebook": "aws/01-network", "steps": [{"step": 1, "title": "A network"}]},
+        {"notebook": "aws/02", "steps": []},
+    ],
 }
 STEP: dict[str, Any] = {"notebook": "aws/01-network", "step": 1, "title": "A network", "failures": [], "blocked_by": ""}
 

@@ -21,7 +21,7 @@ def a_run(status: Status = Status.FAILED) -> Run:
     bad.failures = [Failure("CheckFailed", "…", "check(door)", DRIFT), Failure("ClientError", "no such bucket")]
     later = Step(1, "A bucket", refs, Status.BLOCKED, blocked_by="aws/01-network · 2 · A door")
     first = NotebookRun("aws/01-network", "The network", [good, bad], {}, Status.FAILED, 3, Path("/out/01.ipynb"))
-    first.prices = [{"lines": [PRICE], "month": 11.68}]
+    good.prices = [{"lines": [PRICE], "month": 11.68}]
     second = NotebookRun("aws/02-storage", "The storage", [later], {})
     return Run(
         "deploy", "Deploy it", "run", "sandbox x", datetime(2026, 11, 24, tzinfo=UTC), [first, second], status, 75
