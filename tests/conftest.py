@@ -25,7 +25,11 @@ LONGEST_FIRST = (
     "tests/notebooks/test_teardown_and_costs.py",
 )
 ON_ONE_DEPLOYMENT = {
-    "deployment": ("tests/deployment/test_services.py", "tests/notebooks/test_deployment_checklist.py"),
+    "deployment": (
+        "tests/deployment/test_services.py",
+        "tests/notebooks/test_deployment_checklist.py",
+        "tests/runbooks/test_day_two.py",
+    ),
     "gcp_deployment": ("tests/notebooks/test_gcp_lessons.py", "tests/deployment/test_gcp_services.py"),
 }
 """Fixture of a deployment → the files with tests on it."""
