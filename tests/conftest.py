@@ -30,7 +30,11 @@ ON_ONE_DEPLOYMENT = {
         "tests/notebooks/test_deployment_checklist.py",
         "tests/runbooks/test_day_two.py",
     ),
-    "gcp_deployment": ("tests/notebooks/test_gcp_lessons.py", "tests/deployment/test_gcp_services.py"),
+    "gcp_deployment": (
+        "tests/notebooks/test_gcp_lessons.py",
+        "tests/deployment/test_gcp_services.py",
+        "tests/runbooks/test_day_two_on_google_cloud.py",
+    ),
 }
 """Fixture of a deployment → the files with tests on it."""
 
