@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from statistics import median
 
-from ragonotebooks.catalog import notebook, objectives, parameters, project
+from ragonotebooks.catalog import limits, notebook, objectives, parameters, project
 from ragonotebooks.catalog.names import names
 from ragonotebooks.catalog.notebook import Cell, Notebook, Section
 from ragonotebooks.errors import UsageError
@@ -262,6 +262,22 @@ def _production(lesson: Notebook) -> Iterator[Finding]:
     for cell in lesson.cells:
         if cell.kind == "code" and "parameters" not in cell.tags and (word := _SANDBOX.search(cell.source)):
             yield cell.index, f"code says '{word[0]}'"
+
+
+@_rule(
+    "L209",
+    "limits are declared by their step, and what is tried again looks first",
+    "write '**Limits:** 10 minutes · 3 attempts', or one of the two; begin what is tried again with a look cell",
+)
+def _limits(lesson: Notebook) -> Iterator[Finding]:
+    for section in lesson.sections:
+        try:
+            limits.of(section)
+        except UsageError as error:
+            yield section.index, str(error)
+    for cell in _code(lesson):
+        if "timeout" in cell.metadata.get("ragonotebooks", {}):
+            yield cell.index, "the cell has a time limit in its metadata, where none is read"
 
 
 # 3xx: what is committed

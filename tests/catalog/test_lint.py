@@ -78,6 +78,8 @@ SPOILT: list[tuple[str, Spoil, int | None, str]] = [
     ("L208", set_source(7, "make(lab.name)", "make(endpoint_url='x')"), 8, "code says 'endpoint_url'"),
     ("L208", set_source(7, "make(lab.name)", "make({'api_endpoint': 'x'})"), 8, "code says 'api_endpoint'"),
     ("L208", set_source(6, "lab.name", "lab.sandbox"), 7, "code says 'sandbox'"),
+    ("L209", set_source(5, "**Objectives", "**Limits:** an hour\n\n**Objectives"), 6, "the limit 'an hour'"),
+    ("L209", lambda stored: stored.cells[6].metadata.update(ragonotebooks={"timeout": 9}), 7, "limit in its metadata"),
     ("L301", lambda stored: stored.cells[6].update(execution_count=None), 7, "1 code cells were not executed"),
     ("L302", add_output(7, new_output("error", ename="Boom", evalue="", traceback=[])), 8, "the output is Boom"),
     ("L303", add_output(7, printed("in /home/me/runs\n")), 8, "the cell holds the path '/home/m"),
