@@ -37,6 +37,7 @@ PROJECT = "ragonometrics-sandbox"
 #: What each service is called by: packages with generated clients, and discovery documents.
 SERVICES: dict[str, tuple[tuple[str, ...], tuple[tuple[str, str], ...]]] = {
     "artifactregistry": (("google.cloud.artifactregistry_v1",), (("artifactregistry", "v1"),)),
+    "cloudbuild": (("google.cloud.devtools.cloudbuild_v1",), (("cloudbuild", "v1"),)),
     "cloudresourcemanager": (("google.cloud.resourcemanager_v3",), (("cloudresourcemanager", "v3"),)),
     "compute": ((), (("compute", "v1"),)),
     "iam": (("google.cloud.iam_admin_v1",), (("iam", "v1"),)),
@@ -47,6 +48,7 @@ SERVICES: dict[str, tuple[tuple[str, ...], tuple[tuple[str, str], ...]]] = {
         (("monitoring", "v3"), ("monitoring", "v1")),
     ),
     "oauth2": ((), (("oauth2", "v2"),)),
+    "pubsub": ((), (("pubsub", "v1"),)),
     "redis": (("google.cloud.redis_v1",), (("redis", "v1"),)),
     "run": (("google.cloud.run_v2",), (("run", "v2"),)),
     "secretmanager": (("google.cloud.secretmanager_v1",), (("secretmanager", "v1"),)),
@@ -54,6 +56,7 @@ SERVICES: dict[str, tuple[tuple[str, ...], tuple[tuple[str, str], ...]]] = {
     "serviceusage": (("google.cloud.service_usage_v1",), (("serviceusage", "v1"),)),
     "sqladmin": (("google.cloud.sqladmin_v1",), (("sqladmin", "v1"),)),
     "storage": ((), (("storage", "v1"),)),
+    "sts": ((), (("sts", "v1"),)),
 }
 _THREADS = 3
 _TIMEOUT = 30
@@ -258,6 +261,8 @@ def _fetch(session: requests.Session, service: str, method: DiscoveryMethod) -> 
     path = _VARIABLE.sub(
         lambda one: _named(one[2]) if one[2] != "*" else _BOUND.get(one[1], _NAME), method.rule.template
     )
+    if method.rule.verb == "PUT" and method.verb == "create":  # what is made is named by the path
+        path = path.replace(f"/{_NAME}", f"/{_NEW}")
     asked = {name: _BOUND.get(name, _NAME) for name, about in method.parameters.items() if _is_asked(about)}
     body = _body(method) if method.request else None
     url = f"https://{service}.googleapis.com{path}"

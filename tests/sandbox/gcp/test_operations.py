@@ -9,7 +9,7 @@ from tests.sandbox.conftest import running_sandbox
 from tests.sandbox.gcp.operations import END, PAGE, SERVICES, START, Answer, call_all, door_of, enable_all, section
 
 # what lists, makes or asks; anything else that succeeds has found something, and there is nothing but this
-NEEDS_NOTHING = ("List", "Create", "Test", "Search", "list", "insert", "create", "aggregatedList", "search")
+NEEDS_NOTHING = ("List", "Create", "Test", "Search", "list", "insert", "create", "aggregatedList", "search", "test")
 THERE = {
     "GetProject",
     "GetIamPolicy",  # the project's
