@@ -7,47 +7,25 @@ DEPLOYMENT names the deployment, PART the service, WATCH_SECONDS how long its al
 """
 
 import base64
-import hashlib
-import io
-import logging
 import os
-import tarfile
 import time
-from collections.abc import Iterator
-from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import boto3
+import releasing
 import requests
+from releasing import Look, moments, say, tag
 
-from ragonotebooks.images import Image, Registry, append, layer_of_files
+from ragonotebooks.images import Registry
 
 DEPLOYMENT, PART = os.environ["DEPLOYMENT"], os.environ["PART"]
 WATCH_SECONDS = float(os.environ["WATCH_SECONDS"])
-ANSWERS = 20  # by no fewer is a release judged
-PATIENCE = 600  # seconds, for a rollout, and for the answers
 REPOSITORY = f"{DEPLOYMENT}/releases"
 CERTIFICATES = "https://truststore.pki.rds.amazonaws.com/global/global-bundle.pem"
 COPIED = ("family", "taskRoleArn", "executionRoleArn", "networkMode", "requiresCompatibilities", "cpu", "memory")
 
 ecr, ecs, cloudwatch = boto3.client("ecr"), boto3.client("ecs"), boto3.client("cloudwatch")
-say = logging.getLogger("release").info
-
-
-def code() -> dict[str, Path]:
-    """The files of the commit that go into the image."""
-    files = sorted(path for path in Path("workload").rglob("*") if path.is_file() and path.suffix != ".pyc")
-    return {str(path): path for path in files}
-
-
-def tag() -> str:
-    """The image's tag, made from the files: the same commit is the same image."""
-    content = hashlib.sha256()
-    for place, path in code().items():
-        content.update(place.encode() + path.read_bytes())
-    return content.hexdigest()[:12]
 
 
 def stored() -> str | None:
@@ -82,23 +60,9 @@ def make_image() -> None:
         return
     running = definition(service()["taskDefinition"])["taskDefinition"]["containerDefinitions"][0]["image"]
     repository, _, digest = running.partition("/")[2].partition("@")
-    there = registry()
-    base = without_code(there.pull(repository, digest))
-    layer = layer_of_files({**code(), "rds-ca.pem": requests.get(CERTIFICATES, timeout=30).content})
-    say(f"pushed {tag()}: {there.push(append(base, [layer]), REPOSITORY, tag())}")
-
-
-def without_code(image: Image) -> Image:
-    """The image without its uppermost layer, which holds code that wants the same packages as this commit."""
-    with image.layers[-1].open() as packed, tarfile.open(fileobj=io.BytesIO(packed.read())) as layer:
-        wanted = layer.extractfile("app/workload/requirements.txt")
-        if wanted is None or wanted.read() != Path("workload/requirements.txt").read_bytes():
-            raise SystemExit("requirements.txt has changed: other packages need a whole new image")
-    rootfs = image.config["rootfs"]
-    config = {**image.config, "rootfs": {**rootfs, "diff_ids": rootfs["diff_ids"][:-1]}}
-    if config.get("history"):
-        config["history"] = config["history"][:-1]
-    return replace(image, config=config, layers=image.layers[:-1])
+    there, certificates = registry(), {"rds-ca.pem": requests.get(CERTIFICATES, timeout=30).content}
+    image = releasing.with_code(there.pull(repository, digest), "requirements.txt", certificates)
+    say(f"pushed {tag()}: {there.push(image, REPOSITORY, tag())}")
 
 
 def deploy() -> None:
@@ -144,36 +108,22 @@ def roll_out(revision: str, *, watched: bool) -> str | None:
             return None
         if watched and (problem := gone_off(alarm())):
             return problem
-    return f"{revision} does not run after {PATIENCE} seconds: {service()['events'][0]['message']}"
+    return f"{revision} does not run after {releasing.PATIENCE} seconds: {service()['events'][0]['message']}"
 
 
 def watch() -> str | None:
-    """Return why the release is bad; None when it has given enough answers and its alarm stays off.
-
-    A clock alone proves nothing: where nobody asks nothing fails, and metrics come late.
-    """
+    """Return why the release is bad; None when it has given enough answers and its alarm stays off."""
     began = time.time()
     known = sum(counted(alarm(), "RequestCount", began))
-    for passed in moments():
+
+    def look() -> Look:
         now = alarm()
-        if problem := gone_off(now):
-            return problem
         answers = sum(counted(now, "RequestCount", began)) - known
         # errors that are counted already set the alarm off when it is evaluated next
         calm = max(counted(now, now["MetricName"], began), default=0) <= now["Threshold"]
-        if passed >= WATCH_SECONDS and answers >= ANSWERS and calm:
-            say(f"{answers:.0f} answers in {passed:.0f} s, and the alarm stays off")
-            return None
-    say(f"fewer than {ANSWERS} answers in {PATIENCE} seconds: nobody knows whether it is good")
-    return None
+        return Look(answers, gone_off(now), calm)
 
-
-def moments() -> Iterator[float]:
-    """The seconds that have passed, twice a second, for as long as it is worth waiting."""
-    began = time.monotonic()
-    while (passed := time.monotonic() - began) < PATIENCE:
-        yield passed
-        time.sleep(0.5)
+    return releasing.watch(look, WATCH_SECONDS)
 
 
 def alarm() -> dict[str, Any]:
@@ -194,7 +144,6 @@ def counted(alarm: dict[str, Any], metric: str, since: float) -> list[float]:
 
 
 if __name__ == "__main__":
-    logging.basicConfig(level=logging.WARNING, format="%(message)s")
-    logging.getLogger("release").setLevel(logging.INFO)
+    releasing.speak()
     make_image()
     deploy()

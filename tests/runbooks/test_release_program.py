@@ -39,6 +39,7 @@ def release(monkeypatch: pytest.MonkeyPatch) -> Any:
     for name, value in given.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(time, "sleep", lambda seconds: None)
+    monkeypatch.syspath_prepend(project.runbooks() / "pipeline")
     spec = importlib.util.spec_from_file_location("release_program", project.runbooks() / "aws" / "release.py")
     assert spec
     assert spec.loader
@@ -63,8 +64,10 @@ def test_errors_that_are_counted_are_left_to_the_alarm(release: Any) -> None:
     assert verdict(release, *looks) == ("the alarm papers-release went off", ("ALARM", 90, 90))
 
 
-def test_where_nobody_asks_nothing_is_said_to_be_good(release: Any, caplog: pytest.LogCaptureFixture) -> None:
-    release.PATIENCE = 0.01
+def test_where_nobody_asks_nothing_is_said_to_be_good(
+    release: Any, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(release.releasing, "PATIENCE", 0.01)
     caplog.set_level("INFO", "release")
     assert verdict(release, ("OK", 7, 0))[0] is None
     assert "nobody knows whether it is good" in caplog.text
