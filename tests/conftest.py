@@ -32,8 +32,10 @@ ON_ONE_DEPLOYMENT = {
     ),
     "gcp_deployment": (
         "tests/notebooks/test_gcp_lessons.py",
+        "tests/notebooks/test_gcp_deployment_checklist.py",
         "tests/deployment/test_gcp_services.py",
         "tests/runbooks/test_day_two_on_google_cloud.py",
+        "tests/runbooks/test_incident_triage_on_google_cloud.py",
     ),
 }
 """Fixture of a deployment → the files with tests on it."""
