@@ -1,6 +1,6 @@
 """What tests of metrics share: one metric, its values, a query for them."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from ragonotebooks.sandbox.aws.series import Metric, Sample, Series
@@ -26,5 +26,16 @@ def query(name: str, stat: str = "Sum", **more: Any) -> dict[str, Any]:
     return {"Id": name, "MetricStat": {"Metric": DESCRIBED, "Period": 10, "Stat": stat}, **more}
 
 
-def now() -> datetime:
-    return datetime.now(UTC)
+def counted(cloudwatch: Any, namespace: str, metric: str, **dimensions: str) -> float:
+    """What a metric counted in the last minutes, in however many periods: a full hour may have struck among them."""
+    now = datetime.now(UTC)
+    points = cloudwatch.get_metric_statistics(
+        Namespace=namespace,
+        MetricName=metric,
+        Dimensions=[{"Name": name, "Value": value} for name, value in dimensions.items()],
+        StartTime=now - timedelta(minutes=10),
+        EndTime=now + timedelta(minutes=1),
+        Period=3600,
+        Statistics=["Sum"],
+    )["Datapoints"]
+    return float(sum(point["Sum"] for point in points))

@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 
 from ragonotebooks.sandbox.aws import dashboards, emf, metric_filters
 from tests.sandbox.conftest import Sandbox
-from tests.sandbox.metrics import DESCRIBED, START, now
+from tests.sandbox.metrics import DESCRIBED, START, counted
 
 WIDGET = {"type": "metric", "properties": {"region": "us-east-1", "metrics": [["N", "m"]]}}
 
@@ -102,9 +102,11 @@ def cloudwatch(sandbox: Sandbox) -> Any:
 
 
 def test_metrics_are_put_listed_and_read(cloudwatch: Any) -> None:
+    hour = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
     data = [
         {
             "MetricName": "ms",
+            "Timestamp": hour,
             "Values": [1, 2, 3],
             "Counts": [1, 1, 8],
             "Unit": "Milliseconds",
@@ -114,7 +116,7 @@ def test_metrics_are_put_listed_and_read(cloudwatch: Any) -> None:
     cloudwatch.put_metric_data(Namespace="put-and-read", MetricData=data)
     [listed] = cloudwatch.list_metrics(Namespace="put-and-read")["Metrics"]
     assert listed["Dimensions"] == DESCRIBED["Dimensions"]
-    times = {"StartTime": now() - timedelta(minutes=5), "EndTime": now() + timedelta(minutes=1)}
+    times = {"StartTime": hour, "EndTime": hour + timedelta(hours=1)}
     [point] = cloudwatch.get_metric_statistics(
         **listed, **times, Period=3600, Statistics=["SampleCount", "Sum"], ExtendedStatistics=["p50"]
     )["Datapoints"]
@@ -159,12 +161,6 @@ def test_log_lines_become_metrics(sandbox: Sandbox, cloudwatch: Any) -> None:
     events = [{"timestamp": int(time.time() * 1000), "message": line} for line in lines]
     logs.put_log_events(logGroupName="measured", logStreamName="s", logEvents=events)
 
-    def total(namespace: str, name: str, *dimensions: dict[str, str]) -> float:
-        times = {"StartTime": now() - timedelta(minutes=5), "EndTime": now() + timedelta(minutes=1)}
-        asked = {"Namespace": namespace, "MetricName": name, "Dimensions": list(dimensions)}
-        points = cloudwatch.get_metric_statistics(**asked, **times, Period=3600, Statistics=["Sum"])["Datapoints"]
-        return float(sum(point["Sum"] for point in points))
-
-    assert total("Ragonometrics", "ms", {"Name": "route", "Value": "/ask"}) == 12.5
-    assert total("from-logs", "errors") == 1
-    assert total("AWS/Logs", "EMFValidationErrors", {"Name": "LogGroupName", "Value": "measured"}) == 1
+    assert counted(cloudwatch, "Ragonometrics", "ms", route="/ask") == 12.5
+    assert counted(cloudwatch, "from-logs", "errors") == 1
+    assert counted(cloudwatch, "AWS/Logs", "EMFValidationErrors", LogGroupName="measured") == 1

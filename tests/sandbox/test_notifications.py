@@ -1,7 +1,6 @@
 """SNS and SQS: who gets which message."""
 
 import json
-from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from threading import Thread
 from typing import Any
@@ -11,7 +10,7 @@ import requests
 from botocore.exceptions import ClientError
 
 from tests.sandbox.conftest import Sandbox, eventually
-from tests.sandbox.metrics import now
+from tests.sandbox.metrics import counted
 from tests.sandbox.queues import queue_for
 
 
@@ -27,16 +26,7 @@ def test_topic_does_not_reach_a_queue_whose_policy_does_not_let_it(sandbox: Sand
     sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
     sns.publish(TopicArn=topic, Message="hello")
     assert "Messages" not in sqs.receive_message(QueueUrl=url)
-    failed = cloudwatch.get_metric_statistics(
-        Namespace="AWS/SNS",
-        MetricName="NumberOfNotificationsFailed",
-        Dimensions=[{"Name": "TopicName", "Value": "denied"}],
-        StartTime=now() - timedelta(minutes=5),
-        EndTime=now() + timedelta(minutes=1),
-        Period=3600,
-        Statistics=["Sum"],
-    )
-    assert failed["Datapoints"][0]["Sum"] == 1
+    assert counted(cloudwatch, "AWS/SNS", "NumberOfNotificationsFailed", TopicName="denied") == 1
 
 
 def test_endpoint_gets_messages_once_it_has_confirmed(sandbox: Sandbox) -> None:
