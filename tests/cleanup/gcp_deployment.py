@@ -141,7 +141,7 @@ class Deployment:
 
     def watched(self) -> None:
         """A metric of the log, an alert policy with a channel, an uptime check and a dashboard."""
-        metric = {"name": f"{self.name}-errors", "description": self.description, "filter": "severity>=ERROR"}
+        metric = {"name": f"{self.name}/errors", "description": self.description, "filter": "severity>=ERROR"}
         self.make("logging", "v2/{project}/metrics", metric)
         named = {"displayName": self.name, "userLabels": self.labels}
         monitoring = self.account.clients("monitoring")
