@@ -36,6 +36,7 @@ ON_ONE_DEPLOYMENT = {
         "tests/deployment/test_gcp_services.py",
         "tests/runbooks/test_day_two_on_google_cloud.py",
         "tests/runbooks/test_incident_triage_on_google_cloud.py",
+        "tests/runbooks/test_costs_on_google_cloud.py",
     ),
 }
 """Fixture of a deployment → the files with tests on it."""
