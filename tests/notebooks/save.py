@@ -3,6 +3,7 @@
 import os
 import secrets
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import nbformat
@@ -12,6 +13,7 @@ from ragonotebooks.catalog import notebook, project, runbook
 from ragonotebooks.run.kernel import IpcKernelManager
 from ragonotebooks.sandbox import client
 from ragonotebooks.sandbox.state import folder_of
+from tests.runbooks.gcp_images import push
 from tests.sandbox.conftest import Sandbox
 
 COPIED = (
@@ -35,8 +37,7 @@ def main() -> None:
     lessons = [lesson.path for book in books for lesson in book.notebooks]
     try:
         for path in [*lessons, *sorted(notebook.procedures(), key=lambda path: path.stem == "teardown")]:
-            if path.stem == "roll-back":
-                release_once_more(name)
+            BEFORE.get(notebook.key_of(path), lambda sandbox: None)(name)
             save(path)
             client.mark_passed(name, notebook.key_of(path), {})
             sys.stdout.write(f"{project.shown(path)}\n")
@@ -55,6 +56,18 @@ def release_once_more(sandbox: str) -> None:
         made = ecs.register_task_definition(**copied)["taskDefinition"]["taskDefinitionArn"]
         ecs.update_service(cluster="ragonometrics", service=service["serviceName"], taskDefinition=made)
     ecs.get_waiter("services_stable").wait(cluster="ragonometrics", services=["api", "worker"])
+
+
+def push_once_more(sandbox: str) -> None:
+    """Push an image more, so that there is one to release, and then a release to roll back."""
+    push(sandbox, {"notes.txt": "the same in every other way"})
+
+
+BEFORE: dict[str, Callable[[str], None]] = {
+    "runbooks/aws/roll-back": release_once_more,
+    "runbooks/gcp/release": push_once_more,
+}
+"""What has to be done for a notebook to have something to do."""
 
 
 def save(path: Path) -> None:
