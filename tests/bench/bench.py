@@ -4,6 +4,7 @@ Machines are noisy: peers are measured in turn, A B A B, and nothing here is ass
 """
 
 import json
+import re
 import secrets
 import statistics
 import subprocess
@@ -22,15 +23,17 @@ from ragonotebooks.sandbox import client
 from ragonotebooks.sandbox.ledger import read_ledger
 from ragonotebooks.sandbox.state import folder_of
 from tests.bench.common import COMMAND, RUNS, aws, report, run, sandbox, seconds
+from tests.bench.google_cloud import both_clouds, google_calls
 from tests.bench.services import services
 from tests.bench.vectors import vectors
 
 CALLS = 200
+OF_A_TASK = re.compile(r":assumed-role/|\.gserviceaccount\.com$")
 
 
 def main(names: list[str]) -> None:
     """Measure everything, or what is named."""
-    for measure in (imports, start, calls, database, engine, vectors, services, deployment):
+    for measure in (imports, start, calls, google_calls, database, both_clouds, engine, vectors, services, deployment):
         if not names or measure.__name__ in names:
             measure()
 
@@ -107,8 +110,12 @@ def engine() -> None:
 
 
 def deployment() -> None:
-    """Both runbooks that deploy, each in a fresh sandbox, and once more when everything is there."""
-    for runbook, limits, runs in (("deploy-index-aws", (40, 25), RUNS), ("deploy-aws", (90, 40), 3)):
+    """The runbooks that deploy, each in a fresh sandbox, and once more when everything is there."""
+    for runbook, limits, runs in (
+        ("deploy-index-aws", (40, 25), RUNS),
+        ("deploy-aws", (90, 40), 3),
+        ("deploy-gcp", (90, 40), 3),
+    ):
         first, second, changes = [], [], set[str]()
         for _ in range(runs):
             name = f"bench-{secrets.token_hex(3)}"
@@ -116,7 +123,7 @@ def deployment() -> None:
             before = sum(1 for _ in read_ledger(folder_of(name), mutating_only=True))
             second.append(seconds(deploy, runbook, name))
             calls = list(read_ledger(folder_of(name), mutating_only=True))[before:]
-            changes |= {f"{call.service}:{call.action}" for call in calls if "assumed-role" not in call.caller}
+            changes |= {f"{call.service}:{call.action}" for call in calls if not OF_A_TASK.search(call.caller)}
             client.down(name)
         report(f"`ragonotebooks run {runbook}`, whole", statistics.median(first), "s", limits[0])
         report(f"`ragonotebooks run {runbook}`, everything there", statistics.median(second), "s", limits[1])

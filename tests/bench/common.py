@@ -17,12 +17,17 @@ RUNS = 5
 COMMAND = [sys.executable, "-m", "ragonotebooks"]
 
 
-def aws(service: str, name: str) -> Any:
-    """A client of a sandbox, which is started when it does not run."""
+def enter(name: str) -> None:
+    """Put this process into the environment of a sandbox, which is started when it does not run."""
     state = client.up(name)
     for variable in client.FOREIGN_VARIABLES:
         os.environ.pop(variable, None)
     os.environ |= client.environment(state)
+
+
+def aws(service: str, name: str) -> Any:
+    """A client of a sandbox, which is started when it does not run."""
+    enter(name)
     return boto3.Session().client(service)
 
 
