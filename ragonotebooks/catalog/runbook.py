@@ -6,13 +6,13 @@ from typing import Any
 
 import yaml
 
-from ragonotebooks.catalog import checklist, notebook, project, references
+from ragonotebooks.catalog import checklist, notebook, project
 from ragonotebooks.catalog.checklist import Line
 from ragonotebooks.catalog.declaration import Value
 from ragonotebooks.catalog.nearest import did_you_mean
 from ragonotebooks.catalog.notebook import Notebook
 from ragonotebooks.catalog.parameters import Parameter
-from ragonotebooks.catalog.values import convert, require
+from ragonotebooks.catalog.values import convert, settle
 from ragonotebooks.errors import UsageError
 
 CLOUDS = ("aws", "gcp")
@@ -65,14 +65,7 @@ class Runbook:
                 raise UsageError(f"'{self.name}' has no parameter '{name}'; {did_you_mean(name, known)}")
         given = {name: convert(known[name], text, self.cloud) for name, text in values.items()}
         for name, parameter in known.items():
-            if parameter.flaw:
-                raise UsageError(
-                    f"parameter '{name}' of '{self.name}' cannot be used, {parameter.flaw}; correct the cell"
-                )
-            value = given.get(name, parameter.default)
-            require(name, parameter.form, ... if value is None else value)
-            if parameter.form.meaning == "secret":
-                references.local_value(str(value))
+            settle(parameter, given.get(name, parameter.default))
         return given
 
 

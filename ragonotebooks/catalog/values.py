@@ -43,9 +43,20 @@ def require(name: str, form: Form, value: object, default: Value | None = None) 
         raise UsageError(f"parameter '{name}' takes {form.words}, never the value; what was given is none")
     if value is ...:
         raise UsageError(f"parameter '{name}' is required; give it with -p {name}=VALUE: {form.words}")
-    example = "" if default is None else f"; for example -p {name}={_written(default)}"
+    example = "" if default in (None, "") else f"; for example -p {name}={_written(default)}"
     hint = f"; {did_you_mean(str(value), map(str, form.choices))}" if form.choices else example
     raise UsageError(f"parameter '{name}' is {_said(value)} but must be {form.words}{hint}")
+
+
+def settle(parameter: Parameter, value: object) -> bytes | None:
+    """Check the value that a parameter is going to have, None for none; return the secret behind it if it is at hand.
+
+    A UsageError says what is wrong with the value or the declaration, or that the secret is not where it should be.
+    """
+    if parameter.flaw:
+        raise UsageError(f"parameter '{parameter.name}' cannot be used, {parameter.flaw}; correct the parameters cell")
+    require(parameter.name, parameter.form, ... if value is None else value, parameter.default)
+    return references.local_value(str(value)) if parameter.form.meaning == "secret" else None
 
 
 def _typed(type_name: str, text: str) -> Value:

@@ -12,7 +12,7 @@ from typing import Final
 
 from ragonotebooks.catalog import notebook, project, regions
 from ragonotebooks.errors import RagonotebooksError, UsageError
-from ragonotebooks.lesson import aws, gcp, parameters
+from ragonotebooks.lesson import aws, gcp, parameters, watch
 
 _RUN_VARIABLE: Final = "RAGONOTEBOOKS_RUN"
 _SANDBOX_VARIABLE: Final = "RAGONOTEBOOKS_SANDBOX"
@@ -122,6 +122,7 @@ def _enter(cloud: str, target: str, region: str) -> tuple[str, str]:
             _enter_sandbox(cloud, region)
         else:
             _change_environment(_CLOUDS[cloud].variables(region), ())
+        watch.hush_environment()
         _CLOUDS[cloud].forget_clients()
         account, identity = _CLOUDS[cloud].who_am_i(target)
         return account, identity

@@ -16,7 +16,7 @@ VARIABLE: Final = "RAGONOTEBOOKS_HUSH"
 SHORTEST: Final = 8
 """Characters that a secret has at least: what is shorter stands in too many harmless texts to be taken out of them."""
 
-_Text = TypeVar("_Text", str, bytes)
+_Text = TypeVar("_Text", bound=str | bytes)
 
 _lock = threading.Lock()
 _told: set[bytes] = set()

@@ -5,7 +5,7 @@ Also usable alone: `papermill --engine ragonotebooks in.ipynb out.ipynb`.
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -15,12 +15,14 @@ from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernel
 from papermill.clientwrap import PapermillNotebookClient
 from papermill.engines import Engine, NotebookExecutionManager, papermill_engines
 
-from ragonotebooks.catalog import notebook
+from ragonotebooks.catalog import notebook, values
+from ragonotebooks.catalog.notebook import Notebook
 from ragonotebooks.run import folder
 from ragonotebooks.run import kernel as kernels
 from ragonotebooks.run.interruption import Interruption
 from ragonotebooks.run.kernel import IpcKernelManager, LeavingKernels
 from ragonotebooks.run.outline import Part, outline
+from ragonotebooks.run.redaction import Messages, Redactor
 
 NAME = "ragonotebooks"
 TIME_LIMIT = 300.0
@@ -75,6 +77,7 @@ class Execution:
     on_repeat: called with the place of a part that failed and begins again, and with the seconds until then.
     kernel: a kernel to use; the engine starts one when there is none, and ends it in both cases.
     leaving: takes a kernel that was asked to end, so that nobody waits for it; the engine waits when None.
+    secrets: what is kept out of the notebook and of the outcomes.
     ended: the last cell was reached and the kernel was alive then.
     """
 
@@ -87,6 +90,7 @@ class Execution:
     kernel: IpcKernelManager | None = None
     leaving: LeavingKernels | None = None
     interruption: Interruption = field(default_factory=Interruption)
+    secrets: Redactor = field(default_factory=Redactor)
     ended: bool = False
 
 
@@ -105,8 +109,13 @@ class RagonotebooksEngine(Engine):  # type: ignore[misc]  # papermill is untyped
         execution: Execution | None = None,
         **kwargs: Any,
     ) -> Any:
-        """Execute the notebook as `execution` says and return it; errors stand in it and in the outcomes."""
+        """Execute the notebook as `execution` says and return it; errors stand in it and in the outcomes.
+
+        Raises:
+            UsageError: A parameter holds what its declaration does not take. Nothing was run or written.
+        """
         execution = execution or Execution(save_to=Path(output_path) if output_path else None)
+        _check_parameters(nb, execution.secrets)
         manager = _Manager(
             nb,
             output_path=execution.save_to,
@@ -114,6 +123,7 @@ class RagonotebooksEngine(Engine):  # type: ignore[misc]  # papermill is untyped
             log_output=log_output,
             autosave_cell_every=autosave_cell_every,
         )
+        manager.secrets = execution.secrets
         with execution.interruption.listening():
             manager.notebook_start()
             try:
@@ -137,7 +147,9 @@ class RagonotebooksEngine(Engine):  # type: ignore[misc]  # papermill is untyped
         **_unused: Any,
     ) -> None:
         """Run all cells in a kernel that ends with them; `execution_timeout` is in seconds for a cell."""
-        execution.kernel = execution.interruption.kernel = execution.kernel or kernels.start(kernel_name)
+        execution.kernel = execution.interruption.kernel = execution.kernel or kernels.start(
+            kernel_name, secrets=execution.secrets
+        )
         client = _Client(
             nb_man,
             execution,
@@ -160,8 +172,9 @@ class RagonotebooksEngine(Engine):  # type: ignore[misc]  # papermill is untyped
 
 
 class _Manager(NotebookExecutionManager):  # type: ignore[misc]  # papermill is untyped
-    """Saves atomically, and in between only as often as it is cheap."""
+    """Saves atomically, without secrets, and in between only as often as it is cheap."""
 
+    secrets: Redactor
     _next_save = 0.0
 
     def save(self, **_unused: Any) -> None:
@@ -169,6 +182,9 @@ class _Manager(NotebookExecutionManager):  # type: ignore[misc]  # papermill is 
             return
         started = monotonic()
         text = nbformat.v4.writes(self.nb)  # type: ignore[no-untyped-call]
+        if self.secrets.text(text) != text:  # what was shown before it was known to be secret
+            self.secrets.clean_notebook(self.nb)
+            text = nbformat.v4.writes(self.nb)  # type: ignore[no-untyped-call]
         folder.write(Path(self.output_path), text + "\n")
         self._next_save = monotonic() + _SAVE_SHARE * (monotonic() - started)
         self.last_save_time = self.now()
@@ -195,6 +211,17 @@ class _Client(PapermillNotebookClient):  # type: ignore[misc]  # papermill is un
         self._limit: float | None = None
         self._ends = 0.0
         self._asked_to_exit = False
+        self._messages = Messages(execution.secrets)
+
+    def process_message(self, msg: dict[str, Any], cell: Any, cell_index: int) -> Any:
+        """What the kernel says becomes an output without the secrets in it."""
+        output = None
+        for clean in self._messages.clean(msg):
+            output = super().process_message(clean, cell, cell_index)
+        return output
+
+    async def _check_raise_for_error(self, cell: Any, cell_index: int, exec_reply: Any) -> None:
+        await super()._check_raise_for_error(cell, cell_index, self._execution.secrets.clean(exec_reply))
 
     def execute(self, **kwargs: Any) -> Any:
         self.reset_execution_trackers()
@@ -219,9 +246,7 @@ class _Client(PapermillNotebookClient):  # type: ignore[misc]  # papermill is un
 
     def _execute_cells(self) -> bool:
         """Execute part by part; False when it ended before the last cell or with the kernel gone."""
-        cells = notebook.cells_of(self.nb.cells)
-        parts = outline(notebook.parse(Path("notebook.ipynb"), self.nb.metadata, cells))
-        return all(self._execute_part(place, part) for place, part in enumerate(parts))
+        return all(self._execute_part(place, part) for place, part in enumerate(outline(_read(self.nb))))
 
     def _execute_part(self, place: int, part: Part) -> bool:
         """Execute the cells of a part, as often as it declares while they fail; False when nothing comes behind it."""
@@ -253,7 +278,10 @@ class _Client(PapermillNotebookClient):  # type: ignore[misc]  # papermill is un
         started = monotonic()
         self.nb_man.cell_start(cell, index)
         error = self._interrupted() or self._attempt(cell, index)
+        for held in self._messages.flush():
+            super().process_message(held, cell, index)
         if error:
+            error = replace(error, message=self._execution.secrets.text(error.message))
             self.nb_man.cell_exception(cell, cell_index=index)
             _show_error(cell, error)
         self.nb_man.cell_complete(cell, cell_index=index)
@@ -302,6 +330,18 @@ class _Client(PapermillNotebookClient):  # type: ignore[misc]  # papermill is un
 def register() -> None:
     """Make the engine known to papermill in this process, installed as an entry point or not."""
     papermill_engines.register(NAME, RagonotebooksEngine)
+
+
+def _read(nb: Any) -> Notebook:
+    return notebook.parse(Path("notebook.ipynb"), nb.metadata, notebook.cells_of(nb.cells))
+
+
+def _check_parameters(nb: Any, secrets: Redactor) -> None:
+    """Check what papermill injected, whoever called it, and learn the secrets that are at hand."""
+    given = nb.metadata.get("papermill", {}).get("parameters", {})
+    for parameter in _read(nb).parameters:
+        at_hand = values.settle(parameter, given.get(parameter.name, parameter.default))
+        secrets.learn(at_hand or b"")
 
 
 def _show_error(cell: Any, error: CellError) -> None:

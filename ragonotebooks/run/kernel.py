@@ -17,14 +17,18 @@ from jupyter_client.kernelspec import KernelSpec
 from jupyter_client.manager import AsyncKernelManager
 from jupyter_core.utils import run_sync
 
+from ragonotebooks.run.confiding import Ear, LastWords
+from ragonotebooks.run.redaction import Redactor
+
 _LONGEST_SOCKET_PATH = 107 if sys.platform == "linux" else 103  # bytes of sun_path, less the closing zero
 _SOCKET = "k"
-_LOG_TAIL = 5
+_WATCHING = "--IPKernelApp.exec_lines=__import__('ragonotebooks.lesson.watch', fromlist=['watch']).watch()"
+_LAST_LINES = 5
 _LEAVE = 1.0  # seconds that kernels have for ending when asked to
 
 
 class IpcKernelManager(AsyncKernelManager):
-    """One kernel in a folder of its own, which holds its sockets, connection file and log and goes when it ends.
+    """One kernel in a folder of its own, which holds its sockets and connection file and goes when it ends.
 
     `python3` is always the interpreter that runs this process: a kernelspec of that name elsewhere on the machine may
     be another Python without this package.
@@ -37,11 +41,7 @@ class IpcKernelManager(AsyncKernelManager):
         super().__init__(transport="ipc", ip=sockets, connection_file=connection, shutdown_wait_time=1.0, **traits)
         if self.ipykernel:
             self._kernel_spec = KernelSpec(resource_dir=RESOURCES, **get_kernel_dict())
-
-    @property
-    def log_file(self) -> Path:
-        """What the kernel's process writes outside of its cells, such as the trace of a crash."""
-        return self.folder / "output.log"
+        self.last_words = LastWords(_LAST_LINES)
 
     @property
     def _process(self) -> subprocess.Popen[bytes] | None:
@@ -67,8 +67,7 @@ class IpcKernelManager(AsyncKernelManager):
         """How the process ended and the last lines that it wrote, for a kernel that died by itself."""
         code = self._process.poll() if self._process is not None else None
         how = f"killed by {signal.Signals(-code).name}" if code is not None and code < 0 else f"exit code {code}"
-        lines = self.log_file.read_text(errors="replace").splitlines() if self.log_file.exists() else []
-        return "\n".join([how, *lines[-_LOG_TAIL:]])
+        return "\n".join([how, *self.last_words.heard()])
 
 
 def start(
@@ -77,6 +76,7 @@ def start(
     env: Mapping[str, str] | None = None,
     imports: Iterable[str] = (),
     inherited: Sequence[int] = (),
+    secrets: Redactor | None = None,
 ) -> IpcKernelManager:
     """Start a kernel's process and return at once, while it boots.
 
@@ -86,26 +86,29 @@ def start(
         env: Its whole environment; this process's when None.
         imports: Modules that it imports before its first cell, as an IPython kernel can.
         inherited: Open files that it keeps open, such as a lock's.
+        secrets: Learns the secrets that it comes to know, if it is an IPython kernel.
 
     Raises:
         jupyter_client.kernelspec.NoSuchKernel: There is no kernelspec of that name.
     """
-    manager = IpcKernelManager(kernel_name=kernel_name)
+    manager, ear = IpcKernelManager(kernel_name=kernel_name), Ear((secrets or Redactor()).learn)
     try:
         # History is for people at a prompt; headless kernels would write to one shared file of the user.
-        arguments = ["--HistoryManager.hist_file=:memory:", *_importing(imports)] if manager.ipykernel else []
-        with manager.log_file.open("wb") as log:
-            run_sync(manager.start_kernel)(
-                extra_arguments=arguments,
-                cwd=str(cwd) if cwd else None,
-                env=dict(env if env is not None else os.environ),
-                stdout=log,
-                stderr=log,
-                pass_fds=tuple(inherited),
-            )
+        arguments = ["--HistoryManager.hist_file=:memory:", _WATCHING, *_importing(imports)]
+        run_sync(manager.start_kernel)(
+            extra_arguments=arguments if manager.ipykernel else [],
+            cwd=str(cwd) if cwd else None,
+            env={**(os.environ if env is None else env), **ear.variables},
+            stdout=manager.last_words.inherited,
+            stderr=manager.last_words.inherited,
+            pass_fds=(*inherited, ear.inherited),
+        )
     except BaseException:
         shutil.rmtree(manager.folder, ignore_errors=True)
         raise
+    finally:
+        ear.listen()
+        manager.last_words.listen()
     return manager
 
 
@@ -150,10 +153,11 @@ class WarmKernel:
     Used as a context manager: a kernel that nobody took ends with it.
     """
 
-    def __init__(self, env: Mapping[str, str], inherited: Sequence[int] = ()) -> None:
-        """`env` and `inherited` are what `start` gives to every kernel."""
+    def __init__(self, env: Mapping[str, str], inherited: Sequence[int] = (), secrets: Redactor | None = None) -> None:
+        """The arguments are what `start` is given for every kernel."""
         self._env = env
         self._inherited = inherited
+        self._secrets = secrets
         self._waiting: tuple[tuple[str, Path], IpcKernelManager] | None = None
 
     def warm(self, kernel_name: str, cwd: Path, imports: Iterable[str]) -> None:
@@ -161,14 +165,17 @@ class WarmKernel:
         self._drop()
         # what keeps it from starting will keep the next `take` from it too, and is told there
         with suppress(OSError):
-            self._waiting = (kernel_name, cwd), start(kernel_name, cwd, self._env, imports, self._inherited)
+            self._waiting = (kernel_name, cwd), self._start(kernel_name, cwd, imports)
 
     def take(self, kernel_name: str, cwd: Path) -> IpcKernelManager:
         """The kernel that was warmed for these arguments, or a new one; it belongs to the caller now."""
         if self._waiting and self._waiting[0] == (kernel_name, cwd):
             kernel, self._waiting = self._waiting[1], None
             return kernel
-        return start(kernel_name, cwd, self._env, inherited=self._inherited)
+        return self._start(kernel_name, cwd)
+
+    def _start(self, kernel_name: str, cwd: Path, imports: Iterable[str] = ()) -> IpcKernelManager:
+        return start(kernel_name, cwd, self._env, imports, self._inherited, self._secrets)
 
     def _drop(self) -> None:
         if self._waiting:

@@ -26,6 +26,7 @@ from ragonotebooks.run.kernel import LeavingKernels, WarmKernel
 from ragonotebooks.run.lock import Held
 from ragonotebooks.run.outline import Part, outline
 from ragonotebooks.run.record import Record
+from ragonotebooks.run.redaction import Redactor
 from ragonotebooks.run.request import Request, Values
 from ragonotebooks.run.results import Failure, Mode, NotebookRun, Run, Status
 from ragonotebooks.run.tracker import Tracker, about, finished
@@ -52,9 +53,10 @@ def execute(request: Request) -> tuple[Run, Path]:
     parts = _prepared(request)
     with _alone(request) as held:
         where = folder.create(request.out, request.runbook.name)
-        with _evidence(where), closing(EventLog(where / events.FILE)) as log:
+        with _evidence(where), _swept(where) as secrets, closing(EventLog(where / events.FILE)) as log:
             record.write(where, Record(request.source, request.mode, request.sandbox, request.values))
-            return _Runner(request, where, parts, History(where), log, held).execute(), where
+            run = _Runner(request, where, parts, History(where), log, held, secrets).execute()
+        return secrets.clean(run), where
 
 
 def resume(request: Request, where: Path, stands: Stands) -> Run:
@@ -71,13 +73,15 @@ def resume(request: Request, where: Path, stands: Stands) -> Run:
     parts = _prepared(request)
     if request.mode == "verify":
         raise UsageError(f"the run in {where} only verified; do it again: ragonotebooks verify {request.source}")
-    with closing(EventLog(where / events.FILE)) as log, _alone(request) as held, _evidence(where):
+    with _swept(where) as secrets, closing(EventLog(where / events.FILE)) as log, _alone(request) as held, _evidence(where):
         told = history.replay(where)
         if told.end().status is Status.PASSED:
             raise UsageError(f"the run in {where} passed; there is nothing to resume")
         if [one.key for one in told.run.notebooks] != [one.key for one in request.runbook.notebooks]:
             raise UsageError(f"{request.source} has other notebooks than when {where} began; run it anew")
-        return _Runner(request, where, parts, told, log, held).execute(_first(told.run, stands))
+        run = _Runner(request, where, parts, told, log, held, secrets).execute(_first(told.run, stands))
+    clean: Run = secrets.clean(run)
+    return clean
 
 
 def _first(run: Run, stands: Stands) -> int:
@@ -101,6 +105,16 @@ def _evidence(where: Path) -> Iterator[None]:
 
 
 @contextmanager
+def _swept(where: Path) -> Iterator[Redactor]:
+    """The secrets that a run comes to know; at its end none of them is left in its folder."""
+    secrets = Redactor()
+    try:
+        yield secrets
+    finally:
+        secrets.sweep(where)
+
+
+@contextmanager
 def _alone(request: Request) -> Iterator[Held]:
     """Hold the lock of the deployment that the runbook changes, if it changes one."""
     if request.deployment is None:
@@ -114,7 +128,14 @@ class _Runner:
     """Executes a request from some notebook on, and tells everything as events; what they add up to is the run."""
 
     def __init__(
-        self, request: Request, where: Path, parts: list[list[Part]], told: History, log: EventLog, held: Held
+        self,
+        request: Request,
+        where: Path,
+        parts: list[list[Part]],
+        told: History,
+        log: EventLog,
+        held: Held,
+        secrets: Redactor,
     ) -> None:
         self._request = request
         self._where = where
@@ -123,6 +144,7 @@ class _Runner:
         self._listeners: list[Listener] = [log, told, *request.listeners]
         self._held = held
         held.tell(where)
+        self._secrets = secrets
         self._interruption = Interruption()
         self._leaving = LeavingKernels()
         self._notebooks = request.runbook.notebooks
@@ -134,7 +156,7 @@ class _Runner:
         own = {"RAGONOTEBOOKS_SANDBOX": self._request.sandbox, "RAGONOTEBOOKS_RUN": self._request.mode}
         environment = os.environ | own | dict(self._held.variables)
         inherited = [] if self._held.file is None else [self._held.file]
-        with self._interruption.listening(), self._leaving, WarmKernel(environment, inherited) as warm:
+        with self._interruption.listening(), self._leaving, WarmKernel(environment, inherited, self._secrets) as warm:
             blocker = ""
             for place in range(first or 0, len(self._notebooks)):
                 if self._interruption.received:
@@ -162,6 +184,7 @@ class _Runner:
             on_repeat=tracker.on_repeat,
             leaving=self._leaving,
             interruption=self._interruption,
+            secrets=self._secrets,
         )
         failure = self._papermill(place, warm, execution)
         interrupted = self._interruption.received is not None and not execution.ended
@@ -245,7 +268,7 @@ class _Runner:
         return {"notebook": notebook.key, "title": notebook.title, "parameters": values, "steps": steps}
 
     def _emit(self, name: EventName, data: dict[str, Any]) -> None:
-        event = Event(name, data)
+        event = Event(name, self._secrets.clean(data))
         for listener in self._listeners:
             listener(event)
 
