@@ -19,7 +19,7 @@ from ragonotebooks.sandbox.gcp.service import Call, Service, Work
 from ragonotebooks.sandbox.ledger import Call as Entry
 
 _READS: Final = re.compile(
-    r"(?i)(Get|List|Test|Search|Query|Lookup|Access|Fetch|Batch[Gg]et|Check|Generate|Sign|Tail|Read|Wait|Aggregate|Export)"
+    r"(?i)(Get|List|Test|Search|Query|Lookup|Access|Fetch|Batch[Gg]et|Check|Generate|Sign|Tail|Read|Wait|Aggregate|Export|Pull)"
 )
 _OPERATION: Final = re.compile(r"(Get|List|Delete|Cancel|Wait)Operations?")
 _PLACE: Final = re.compile(r"projects/[^/]+/locations/[^/]+")

@@ -190,6 +190,7 @@ PREDEFINED: Final[dict[str, Role]] = {
     "roles/pubsub.admin": Role(("pubsub.*",)),
     "roles/pubsub.editor": Role(("pubsub.*",), ("*.setIamPolicy",)),
     "roles/pubsub.publisher": Role(("pubsub.topics.publish",)),
+    "roles/pubsub.subscriber": Role(("pubsub.subscriptions.consume", "pubsub.topics.attachSubscription")),
     "roles/pubsub.viewer": Role(("pubsub.*.get", "pubsub.*.list")),
     "roles/redis.admin": Role(("redis.*",)),
     "roles/redis.editor": Role(

@@ -495,7 +495,6 @@ def test_topics_are_made_listed_and_refused_what_the_sandbox_has_not(builder: Bu
         ("PUT", topic, {}, 409),
         ("PUT", f"{topic}-x", {"schemaSettings": {}}, 501),
         ("PUT", f"{PROJECT}/topics/1", {}, 400),
-        ("PUT", f"{PROJECT}/subscriptions/papers", {"topic": topic}, 501),
         ("POST", f"{topic}:publish", {"messages": [{}]}, 400),
         ("POST", f"{topic}-x:publish", {"messages": [{"data": "eA=="}]}, 404),
     ):

@@ -1,4 +1,4 @@
-"""Notification channels: webhooks, which are really called. All other types are refused by name.
+"""Notification channels: webhooks, which are really called, and topics of Pub/Sub. All other types are refused by name.
 
 Source of the message: Cloud Monitoring, "Create and manage notification channels", schema of webhooks, read 2026-11.
 """
@@ -13,20 +13,26 @@ from google.cloud.monitoring_v3 import types
 from ragonotebooks.sandbox.gcp.cloud import Cloud
 from ragonotebooks.sandbox.gcp.errors import invalid, unsupported
 from ragonotebooks.sandbox.gcp.fields import copy_of
+from ragonotebooks.sandbox.gcp.identity import caller_of
 from ragonotebooks.sandbox.gcp.metrics.alerts import HOST, Alert, Json
-from ragonotebooks.sandbox.gcp.metrics.outside import send
+from ragonotebooks.sandbox.gcp.metrics.outside import agent, send
 
 #: The labels that each type needs.
-LABELS: Final = {"webhook_tokenauth": ("url",), "webhook_basicauth": ("url", "username", "password")}
+LABELS: Final = {
+    "pubsub": ("topic",),
+    "webhook_tokenauth": ("url",),
+    "webhook_basicauth": ("url", "username", "password"),
+}
 
 _SECONDS: Final = 10.0
+_PUBSUB: Final = "pubsub.googleapis.com"
 _Prompt: Final[Any] = types.AlertPolicy.AlertStrategy.NotificationPrompt
 
 
 def complete(channel: Any) -> None:
     """Check a channel and fill in what it leaves out."""
     if channel.type_ not in LABELS:
-        text = f"is not supported by the sandbox, which has {' and '.join(LABELS)}"
+        text = f"is not supported by the sandbox, which has {', '.join(LABELS)}"
         raise unsupported(f"{HOST} notification channels of the type {channel.type_!r}", text)
     for label in LABELS[channel.type_]:
         if not channel.labels.get(label):
@@ -64,8 +70,28 @@ def tell(cloud: Cloud, alert: Alert) -> None:
     body = json.dumps(_message(cloud, alert)).encode()
     for name in alert.policy.notification_channels:
         channel = cloud.store.find(HOST, cloud.project.canonical(name, numbered=False))
-        if channel is not None and channel.enabled.value:
+        if channel is None or not channel.enabled.value:
+            continue
+        if channel.type_ == "pubsub":
+            _publish(cloud, channel, body)
+        else:
             cloud.context.workers.submit(_deliver, cloud, copy_of(channel), body)
+
+
+def _publish(cloud: Cloud, channel: Any, body: bytes) -> None:
+    """Publish to the channel's topic, if Monitoring's own account may."""
+    topic = cloud.project.canonical(channel.labels["topic"], numbered=False)
+    if not cloud.policies.allows(caller_of(agent(cloud)), "pubsub.topics.publish", _PUBSUB, topic):
+        _failed(channel, f"{agent(cloud)} may not publish to {topic}")
+    elif cloud.store.find(_PUBSUB, topic) is None:
+        _failed(channel, f"there is no topic {topic}")
+    else:
+        pubsub: Any = cloud.service(_PUBSUB)
+        pubsub.publish(topic, {"data": base64.b64encode(body).decode()})
+
+
+def _failed(channel: Any, why: str) -> None:
+    print(f"{channel.name}: notification failed: {why}", file=sys.stderr, flush=True)  # noqa: T201 - the daemon's log
 
 
 def _deliver(cloud: Cloud, channel: Any, body: bytes) -> None:
@@ -75,8 +101,7 @@ def _deliver(cloud: Cloud, channel: Any, body: bytes) -> None:
         headers["Authorization"] = f"Basic {base64.b64encode(pair).decode()}"
     answer = send(cloud.context, "POST", channel.labels["url"], headers, body, _SECONDS)
     if not 200 <= answer.status < 300:
-        said = f"status {answer.status}" if answer.status else "no answer"
-        print(f"{channel.name}: notification failed: {said}", file=sys.stderr, flush=True)  # noqa: T201 - the daemon's log
+        _failed(channel, f"status {answer.status}" if answer.status else "no answer")
 
 
 def _message(cloud: Cloud, alert: Alert) -> Json:

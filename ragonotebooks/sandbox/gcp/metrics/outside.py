@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from ragonotebooks.sandbox.context import Context
+from ragonotebooks.sandbox.gcp.cloud import Cloud
 
 _LARGEST: Final = 1024**2
 
@@ -26,6 +27,11 @@ class Answer:
     status: int
     body: bytes
     milliseconds: float
+
+
+def agent(cloud: Cloud) -> str:
+    """Who asks and publishes: the project's service agent of Monitoring, which may do what policies let it do."""
+    return f"service-{cloud.project.number}@gcp-sa-monitoring-notification.iam.gserviceaccount.com"
 
 
 def send(

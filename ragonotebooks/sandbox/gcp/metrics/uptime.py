@@ -13,7 +13,7 @@ from ragonotebooks.sandbox.gcp.errors import invalid, unsupported
 from ragonotebooks.sandbox.gcp.fields import copy_of
 from ragonotebooks.sandbox.gcp.metrics.alerts import HOST
 from ragonotebooks.sandbox.gcp.metrics.descriptors import CHECK_LATENCY, CHECK_PASSED
-from ragonotebooks.sandbox.gcp.metrics.outside import Answer, send
+from ragonotebooks.sandbox.gcp.metrics.outside import Answer, agent, send
 from ragonotebooks.sandbox.gcp.metrics.series import Kind, Metrics, Point, Subject
 
 LOCATION: Final = "sandbox"
@@ -131,7 +131,7 @@ def _ask(cloud: Cloud, config: Any) -> Answer:
     elif http.custom_content_type:
         headers["Content-Type"] = http.custom_content_type
     if http.service_agent_authentication.type_ == _Agent.OIDC_TOKEN:
-        headers["Authorization"] = f"Bearer {cloud.keys.identity_token(_agent(cloud), f'https://{host}')}"
+        headers["Authorization"] = f"Bearer {cloud.keys.identity_token(agent(cloud), f'https://{host}')}"
     elif http.auth_info.username:
         pair = f"{http.auth_info.username}:{http.auth_info.password}".encode()
         headers["Authorization"] = f"Basic {base64.b64encode(pair).decode()}"
@@ -145,11 +145,6 @@ def _ask(cloud: Cloud, config: Any) -> Answer:
         config.timeout.seconds,
         verify=http.validate_ssl,
     )
-
-
-def _agent(cloud: Cloud) -> str:
-    """Who asks: the service agent, which may invoke what a policy lets it invoke."""
-    return f"service-{cloud.project.number}@gcp-sa-monitoring-notification.iam.gserviceaccount.com"
 
 
 def _passes(config: Any, answer: Answer) -> bool:

@@ -1,30 +1,35 @@
-"""Pub/Sub: topics, and what is published to them. Who listens are triggers of Cloud Build; other subscriptions are refused."""
+"""Pub/Sub: topics, what is published to them, and subscriptions that are pulled. Triggers of Cloud Build listen too."""
 
 import base64
 import binascii
 import re
 from collections.abc import Callable
 from itertools import count
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from google.iam.v1 import policy_pb2
 from google.protobuf import json_format
 
-from ragonotebooks.sandbox.gcp.access import may
+from ragonotebooks.sandbox.gcp.access import may, require_permission
 from ragonotebooks.sandbox.gcp.cloud import Cloud
 from ragonotebooks.sandbox.gcp.errors import already_exists, invalid, unsupported
 from ragonotebooks.sandbox.gcp.json_service import JsonService, now, page
 from ragonotebooks.sandbox.gcp.service import Call, rpc
+from ragonotebooks.sandbox.gcp.subscriptions import Inbox
 
 Json = dict[str, Any]
 
 _ID: Final = re.compile(r"(?!goog)[A-Za-z][\w.~+%-]{2,254}")
 _FIELDS: Final = frozenset(("name", "labels"))
+_FIELDS_OF_SUBSCRIPTIONS: Final = frozenset(("name", "labels", "topic", "ackDeadlineSeconds"))
+_DELETED: Final = "_deleted-topic_"
+_DEADLINE, _LONGEST_DEADLINE = 10, 600  # seconds
+_PATIENCE: Final = 2.0  # seconds that a pull waits for a message
 _LARGEST: Final = 10_000_000  # bytes of a message; Pub/Sub, "Quotas and limits", read 2026-11
 
 
 class PubSub(JsonService):
-    """Topics.
+    """Topics and subscriptions.
 
     Attributes:
         listeners: Are told of every message, as its topic and itself. Whoever tells them holds the lock.
@@ -33,25 +38,33 @@ class PubSub(JsonService):
     host = "pubsub.googleapis.com"
     title = "Cloud Pub/Sub API"
     api = ("pubsub", "v1")
-    keeps = frozenset(("topics",))
-    refuses = frozenset(("pubsub.projects.topics.patch",))
+    keeps = frozenset(("topics", "subscriptions"))
+    refuses = frozenset(("pubsub.projects.topics.patch", "pubsub.projects.subscriptions.patch"))
+    permissions: ClassVar = {
+        f"pubsub.projects.subscriptions.{verb}": "pubsub.subscriptions.consume"
+        for verb in ("acknowledge", "modifyAckDeadline", "pull")
+    }
 
     def __init__(self, cloud: Cloud) -> None:
         super().__init__(cloud)
         self.listeners: list[Callable[[str, Json], None]] = []
         self._ids = count(1)
+        self._inboxes: dict[str, Inbox] = {}
 
     @rpc("pubsub.projects.topics.create")
     def _create(self, call: Call) -> Json:
-        if not _ID.fullmatch(call.path.rpartition("/")[2]):
-            raise invalid(f"Invalid resource name given (name={call.path}): it must match {_ID.pattern}.")
-        if unknown := sorted(set(call.body) - _FIELDS):
-            raise unsupported(f"{unknown[0]} of a Topic")
-        if self.cloud.store.find(self.host, call.path) is not None:
-            raise already_exists(f"Resource already exists in the project (resource={call.path.rpartition('/')[2]})")
+        self._check_new(call, "a Topic", _FIELDS)
         topic = {**call.body, "name": call.path}
         self.cloud.store.put(self.host, call.path, topic)
         return topic
+
+    def _check_new(self, call: Call, kind: str, known: frozenset[str]) -> None:
+        if not _ID.fullmatch(call.path.rpartition("/")[2]):
+            raise invalid(f"Invalid resource name given (name={call.path}): it must match {_ID.pattern}.")
+        if unknown := sorted(set(call.body) - known):
+            raise unsupported(f"{unknown[0]} of {kind}")
+        if self.cloud.store.find(self.host, call.path) is not None:
+            raise already_exists(f"Resource already exists in the project (resource={call.path.rpartition('/')[2]})")
 
     @rpc("pubsub.projects.topics.list")
     def _list(self, call: Call) -> Json:
@@ -62,6 +75,8 @@ class PubSub(JsonService):
         self.cloud.store.get(self.host, call.path)
         self.cloud.store.delete(self.host, call.path)
         self.cloud.policies.forget(self.host, call.path)
+        for subscription in self._subscriptions(call.path):
+            subscription["topic"] = _DELETED
         return {}
 
     @rpc("pubsub.projects.topics.publish")
@@ -76,10 +91,69 @@ class PubSub(JsonService):
 
     def publish(self, topic: str, message: Json) -> str:
         """Tell all who listen of a message to a topic, and return its id. Whoever calls holds the lock."""
-        identity = str(next(self._ids))
+        published = {**message, "messageId": str(next(self._ids)), "publishTime": now()}
         for listener in self.listeners:
-            listener(topic, {**message, "messageId": identity, "publishTime": now()})
-        return identity
+            listener(topic, published)
+        for subscription in self._subscriptions(topic):
+            self._inboxes[subscription["name"]].add(published)
+        self.cloud.context.changed.notify_all()
+        return str(published["messageId"])
+
+    def _subscriptions(self, topic: str) -> list[Json]:
+        """The subscriptions to a topic."""
+        every = self.cloud.store.children(self.host, f"{self.cloud.project.name}/subscriptions")
+        return [entry.resource for entry in every if entry.resource["topic"] == topic]
+
+    @rpc("pubsub.projects.subscriptions.create")
+    def _subscribe(self, call: Call) -> Json:
+        self._check_new(call, "a Subscription", _FIELDS_OF_SUBSCRIPTIONS)
+        topic, seconds = str(call.body.get("topic", "")), call.body.get("ackDeadlineSeconds") or _DEADLINE
+        self.cloud.store.get(self.host, topic)
+        require_permission(call, "pubsub.topics.attachSubscription", topic)
+        if not isinstance(seconds, int) or not _DEADLINE <= seconds <= _LONGEST_DEADLINE:
+            raise invalid(
+                f"ackDeadlineSeconds is {_DEADLINE} to {_LONGEST_DEADLINE}.", {"ackDeadlineSeconds": "invalid"}
+            )
+        subscription = {**call.body, "name": call.path, "ackDeadlineSeconds": seconds, "state": "ACTIVE"}
+        self.cloud.store.put(self.host, call.path, subscription)
+        self._inboxes[call.path] = Inbox(seconds)
+        return subscription
+
+    @rpc("pubsub.projects.subscriptions.list")
+    def _list_subscriptions(self, call: Call) -> Json:
+        found = [entry.resource for entry in self.cloud.store.children(self.host, call.path)]
+        return page(call, found, "subscriptions")
+
+    @rpc("pubsub.projects.subscriptions.delete")
+    def _unsubscribe(self, call: Call) -> Json:
+        self._inbox(call)
+        self.cloud.store.delete(self.host, call.path)
+        del self._inboxes[call.path]
+        return {}
+
+    def _inbox(self, call: Call) -> Inbox:
+        self.cloud.store.get(self.host, call.path)
+        return self._inboxes[call.path]
+
+    @rpc("pubsub.projects.subscriptions.pull")
+    def _pull(self, call: Call) -> Json:
+        inbox, most = self._inbox(call), call.body.get("maxMessages")
+        if not isinstance(most, int) or most < 1:
+            raise invalid("maxMessages is the most messages that are wanted, 1 or more.", {"maxMessages": "required"})
+        if not call.body.get("returnImmediately"):
+            self.cloud.context.wait_until(inbox.has_some, _PATIENCE)
+        taken = inbox.take(most)
+        return {"receivedMessages": taken} if taken else {}
+
+    @rpc("pubsub.projects.subscriptions.acknowledge")
+    def _acknowledge(self, call: Call) -> Json:
+        self._inbox(call).acknowledge(call.body.get("ackIds") or [])
+        return {}
+
+    @rpc("pubsub.projects.subscriptions.modifyAckDeadline")
+    def _put_off(self, call: Call) -> Json:
+        self._inbox(call).put_off(call.body.get("ackIds") or [], int(call.body.get("ackDeadlineSeconds") or 0))
+        return {}
 
     @rpc("pubsub.projects.topics.getIamPolicy")
     def _get_policy(self, call: Call) -> Json:
