@@ -30,6 +30,9 @@ def main() -> None:
         sys.exit(app(prog_name="ragonotebooks", standalone_mode=False))
     except RagonotebooksError as error:
         _complain(str(error), error.exit_code)
+    except OSError as error:
+        # such as a full disk below the temporary folder: nothing that a traceback would explain
+        _complain(f"{error}; see that there is room, and that its folder can be written to", 1)
     except TyperException as error:
         # without any words typer has printed the help, and has nothing more to say
         if message := error.format_message().rstrip("."):

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from ragonotebooks.errors import UsageError
 
@@ -69,7 +69,7 @@ class EventLog:
     def __call__(self, event: Event) -> None:
         if self._ended:
             return
-        facts = {"time": event.time.isoformat(timespec="milliseconds"), "event": event.name, **event.data}
+        facts = {"time": event.time.isoformat(timespec="microseconds"), "event": event.name, **event.data}
         line = (json.dumps(facts, ensure_ascii=False) + "\n").encode()
         try:
             if self._file.write(line) < len(line):
@@ -77,6 +77,12 @@ class EventLog:
         except OSError as error:
             self._ended = True
             raise OSError(error.errno, error.strerror, str(self._path)) from None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.close()
 
     def close(self) -> None:
         """Close the file; the log takes no event after this."""

@@ -29,7 +29,7 @@ def render(run: Run) -> str:
 
 def _head(run: Run) -> Markup:
     eyebrow = f"{'Verification' if run.mode == 'verify' else 'Run'} of {run.runbook} on {run.target}"
-    when = f"{run.started:%d %B %Y, %H:%M} UTC"
+    when = f"{run.started:%d %B %Y, %H:%M} UTC" + "".join(f", resumed {one:%H:%M}" for one in run.resumed)
     line = [tag("span", _sentence(run), class_=f"badge {run.status}"), tag("span", f" {when}", class_="soft")]
     return tag("header", tag("div", eyebrow, class_="soft"), tag("h1", run.title), tag("div", *line))
 
@@ -131,13 +131,23 @@ def _step(step: Step) -> Markup:
         class_=f"head {step.status}",
     )
     blocked = tag("p", f"Blocked by {step.blocked_by}.", class_="soft") if step.blocked_by else ""
+    earlier = (
+        f"Attempt {number} failed: {_one_line(failure)}"
+        for number, attempt in enumerate(step.earlier, 1)
+        for failure in attempt.failures
+    )
     inside = [
         blocked,
+        *(tag("p", line, class_="soft") for line in earlier),
         tag("ul", *map(_check, step.checks)) if step.checks else "",
         *(_said(one) for one in step.failures if not one.check),
         _chips(step),
     ]
     return tag("div", head, tag("div", *inside, class_="inside"), class_="step")
+
+
+def _one_line(failure: Failure) -> str:
+    return failure.message if failure.check else f"{failure.error}: {failure.message}"
 
 
 def _check(check: Check) -> Markup:

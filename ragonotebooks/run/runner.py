@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from time import monotonic
@@ -53,7 +53,7 @@ def execute(request: Request) -> tuple[Run, Path]:
     parts = _prepared(request)
     with _alone(request) as held:
         where = folder.create(request.out, request.runbook.name)
-        with _evidence(where), _swept(where) as secrets, closing(EventLog(where / events.FILE)) as log:
+        with _evidence(where), _swept(where) as secrets, EventLog(where / events.FILE) as log:
             record.write(where, Record(request.source, request.mode, request.sandbox, request.values))
             run = _Runner(request, where, parts, History(where), log, held, secrets).execute()
         return secrets.clean(run), where
@@ -73,7 +73,7 @@ def resume(request: Request, where: Path, stands: Stands) -> Run:
     parts = _prepared(request)
     if request.mode == "verify":
         raise UsageError(f"the run in {where} only verified; do it again: ragonotebooks verify {request.source}")
-    with _swept(where) as secrets, closing(EventLog(where / events.FILE)) as log, _alone(request) as held, _evidence(where):
+    with _swept(where) as secrets, EventLog(where / events.FILE) as log, _alone(request) as held, _evidence(where):
         told = history.replay(where)
         if told.end().status is Status.PASSED:
             raise UsageError(f"the run in {where} passed; there is nothing to resume")
