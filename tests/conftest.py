@@ -27,6 +27,7 @@ LONGEST_FIRST = (
 ON_ONE_DEPLOYMENT = {
     "deployment": (
         "tests/deployment/test_services.py",
+        "tests/notebooks/test_compare.py",
         "tests/notebooks/test_deployment_checklist.py",
         "tests/runbooks/test_day_two.py",
     ),

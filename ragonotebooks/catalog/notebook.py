@@ -114,7 +114,7 @@ class Notebook:
 
     @property
     def cloud(self) -> str:
-        """The folder that the key names: `aws`."""
+        """The folder that the key names: `aws`, or `compare` for a lesson on several clouds."""
         return self.key.split("/")[-2]
 
     @property

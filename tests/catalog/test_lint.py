@@ -159,6 +159,14 @@ def test_empty_notebook_has_problems_but_no_crash(checkout: Path) -> None:
     assert {problem.code for problem in lint.lint([str(path)])} >= {"L101", "L102", "L104", "L105", "L106", "L107"}
 
 
+def test_a_lesson_on_several_clouds_has_no_number(checkout: Path) -> None:
+    lessons.write_good(checkout)
+    stored = lessons.good_lesson()
+    top = stored.cells[0].source.replace("# AWS 02 · ", "# COMPARE · ")
+    stored.cells[0].source = top.replace("(01-floor", "(../aws/01-floor")
+    assert lint.lint([str(lessons.write(checkout, "compare/shelves", stored))]) == []
+
+
 @pytest.mark.parametrize("named", ["aws/02-shelf", "notebooks/aws/02-shelf.ipynb", "notebooks/aws", "notebooks"])
 def test_lessons_are_named_by_key_path_or_folder(checkout: Path, named: str) -> None:
     lessons.write_good(checkout, set_source(19, "Clean up", "Cleaning"))

@@ -35,6 +35,7 @@ def main() -> None:
     os.environ["RAGONOTEBOOKS_SANDBOX"] = name
     books = map(runbook.load, ("deploy-aws", "deploy-gcp"))
     lessons = [lesson.path for book in books for lesson in book.notebooks]
+    lessons += [path for path in notebook.lessons() if path not in lessons]  # those on several clouds
     try:
         for path in [*lessons, *sorted(notebook.procedures(), key=lambda path: path.stem == "teardown")]:
             BEFORE.get(notebook.key_of(path), lambda sandbox: None)(name)
