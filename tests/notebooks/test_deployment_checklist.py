@@ -4,25 +4,17 @@ One deployment is broken and mended again and again.
 """
 
 import json
-import os
-import re
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
-from ragonotebooks.catalog import project
-from ragonotebooks.sandbox import client
-from tests.sandbox.conftest import Sandbox
+from tests.desk import Desk
+from tests.notebooks.checklists import Checklist
 
 NAME = "ragonometrics"
-CHECKLIST = project.runbooks() / "deployment-checklist-aws.yaml"
 
 NETWORK = "Postgres and Redis are on private networking"
 BUCKET = "An artifact bucket holds index shards and run manifests, and nobody else gets in"
@@ -34,47 +26,13 @@ SECRETS = "Secrets are injected at run time, none is in images, task definitions
 AUDIT = "Access can be audited"
 
 
-@dataclass(frozen=True)
-class Deployment:
-    """A sandbox with everything deployed."""
-
-    sandbox: str
-
-    def aws(self, service: str) -> Any:
-        """The operator's boto3 client."""
-        state = client.find(self.sandbox)
-        assert state
-        return Sandbox(state).client(service)
-
-    def verify(self, folder: Path, line: str, *notebooks: str) -> tuple[int, str]:
-        """Verify one line of the checklist, as far as these notebooks prove it; exit code and what was printed."""
-        book = yaml.safe_load(CHECKLIST.read_text(encoding="utf-8"))
-        proofs = [proof for proof in book["checklist"][line] if proof.startswith(notebooks)]
-        book |= {"notebooks": list(notebooks), "checklist": {line: proofs}}
-        (folder / "line.yaml").write_text(yaml.safe_dump(book), encoding="utf-8")
-        return ragonotebooks("verify", str(folder / "line.yaml"), "--name", self.sandbox, "--out", str(folder / "run"))
-
-
-def ragonotebooks(*words: str) -> tuple[int, str]:
-    done = subprocess.run(
-        [sys.executable, "-m", "ragonotebooks", *words],
-        cwd=project.ROOT,
-        env={**os.environ, "COLUMNS": "200"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
-    return done.returncode, done.stdout
-
-
 @pytest.fixture(scope="module")
-def here(deployment: str) -> Deployment:
-    return Deployment(deployment)
+def here(deployment: str, tmp_path_factory: pytest.TempPathFactory) -> Desk:
+    return Desk(deployment, tmp_path_factory.mktemp("desk"))
 
 
 @contextmanager
-def open_bucket(here: Deployment) -> Iterator[None]:
+def open_bucket(here: Desk) -> Iterator[None]:
     s3 = here.aws("s3")
     bucket = next(b["Name"] for b in s3.list_buckets()["Buckets"] if b["Name"].startswith(f"{NAME}-artifacts"))
     closed = s3.get_public_access_block(Bucket=bucket)["PublicAccessBlockConfiguration"]
@@ -84,7 +42,7 @@ def open_bucket(here: Deployment) -> Iterator[None]:
 
 
 @contextmanager
-def open_group(here: Deployment) -> Iterator[None]:
+def open_group(here: Desk) -> Iterator[None]:
     ec2 = here.aws("ec2")
     named = [{"Name": "group-name", "Values": [f"{NAME}-database"]}]
     group = ec2.describe_security_groups(Filters=named)["SecurityGroups"][0]["GroupId"]
@@ -95,7 +53,7 @@ def open_group(here: Deployment) -> Iterator[None]:
 
 
 @contextmanager
-def public_database(here: Deployment) -> Iterator[None]:
+def public_database(here: Desk) -> Iterator[None]:
     rds = here.aws("rds")
 
     def make(public: bool) -> None:
@@ -107,7 +65,7 @@ def public_database(here: Deployment) -> Iterator[None]:
     make(False)
 
 
-def revision(here: Deployment, part: str, **changes: Any) -> Iterator[None]:
+def revision(here: Desk, part: str, **changes: Any) -> Iterator[None]:
     """Register a revision of a part whose container differs, and take it back."""
     ecs = here.aws("ecs")
     newest = ecs.describe_task_definition(taskDefinition=f"{NAME}-{part}")["taskDefinition"]
@@ -119,20 +77,20 @@ def revision(here: Deployment, part: str, **changes: Any) -> Iterator[None]:
 
 
 @contextmanager
-def plain_secret(here: Deployment) -> Iterator[None]:
+def plain_secret(here: Desk) -> Iterator[None]:
     value = here.aws("secretsmanager").get_secret_value(SecretId=f"{NAME}/database")["SecretString"]
     # an innocent name does not hide it
     yield from revision(here, "worker", environment=[{"name": "GREETING", "value": json.loads(value)["password"]}])
 
 
 @contextmanager
-def image_by_tag(here: Deployment) -> Iterator[None]:
+def image_by_tag(here: Desk) -> Iterator[None]:
     ecr = here.aws("ecr").describe_repositories(repositoryNames=[f"{NAME}/ui"])["repositories"][0]
     yield from revision(here, "ui", image=f"{ecr['repositoryUri']}:latest")
 
 
 @contextmanager
-def lost_logs(here: Deployment) -> Iterator[None]:
+def lost_logs(here: Desk) -> Iterator[None]:
     logs = here.aws("logs")
     logs.delete_log_group(logGroupName=f"/{NAME}/ui")
     yield
@@ -141,7 +99,7 @@ def lost_logs(here: Deployment) -> Iterator[None]:
 
 
 @contextmanager
-def lost_alarm(here: Deployment) -> Iterator[None]:
+def lost_alarm(here: Desk) -> Iterator[None]:
     cloudwatch = here.aws("cloudwatch")
     alarm = cloudwatch.describe_alarms(AlarmNames=[f"{NAME}-slow"])["MetricAlarms"][0]
     tags = cloudwatch.list_tags_for_resource(ResourceARN=alarm["AlarmArn"])["Tags"]
@@ -152,7 +110,7 @@ def lost_alarm(here: Deployment) -> Iterator[None]:
 
 
 @contextmanager
-def no_api(here: Deployment) -> Iterator[None]:
+def no_api(here: Desk) -> Iterator[None]:
     ecs = here.aws("ecs")
     ecs.update_service(cluster=NAME, service="api", desiredCount=0)
     yield
@@ -161,7 +119,7 @@ def no_api(here: Deployment) -> Iterator[None]:
 
 
 @contextmanager
-def no_trail(here: Deployment) -> Iterator[None]:
+def no_trail(here: Desk) -> Iterator[None]:
     cloudtrail = here.aws("cloudtrail")
     cloudtrail.stop_logging(Name=NAME)
     yield
@@ -185,22 +143,10 @@ BREAKS = [
 
 @pytest.mark.parametrize(("broken", "line", "notebook", "said"), BREAKS)
 def test_a_break_is_found_and_named_under_its_line(
-    here: Deployment, tmp_path: Path, broken: Any, line: str, notebook: str, said: str
+    here: Desk, tmp_path: Path, broken: Any, line: str, notebook: str, said: str
 ) -> None:
-    with broken(here):
-        code, output = here.verify(tmp_path, line, notebook)
-    assert code == 1, output
-    verdict = output.split("report  ")[1]
-    assert re.search(rf"^✗ fail +{re.escape(line)}$", verdict, re.MULTILINE), output
-    assert re.search(said, verdict), output
+    Checklist(here, "deployment-checklist-aws").finds(tmp_path, broken(here), line, notebook, said)
 
 
-def test_a_healthy_deployment_passes_every_line(here: Deployment, tmp_path: Path) -> None:
-    code, output = ragonotebooks(
-        "verify", "deployment-checklist-aws", "--name", here.sandbox, "--out", str(tmp_path / "run")
-    )
-    assert code == 0, output
-    lines = yaml.safe_load(CHECKLIST.read_text(encoding="utf-8"))["checklist"]
-    assert [line for line in lines if f"✓ pass    {line}" not in output] == []
-    page = (tmp_path / "run" / "checklist.html").read_text(encoding="utf-8")
-    assert f"{len(lines)} of {len(lines)} lines pass" in page
+def test_a_healthy_deployment_passes_every_line(here: Desk, tmp_path: Path) -> None:
+    Checklist(here, "deployment-checklist-aws").passes(tmp_path / "run")
