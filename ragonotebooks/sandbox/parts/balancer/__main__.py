@@ -12,6 +12,8 @@ import socket
 import sys
 from typing import Final
 
+import uvloop
+
 from ragonotebooks.sandbox.parts.balancer.connection import Arrival, Connection
 from ragonotebooks.sandbox.parts.balancer.http1 import HEAD_LIMIT
 from ragonotebooks.sandbox.parts.balancer.world import World
@@ -25,7 +27,8 @@ def main() -> None:
     """Serve until the channel ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGQUIT, lambda *_: os._exit(0))
-    asyncio.run(_Process(socket.socket(fileno=int(sys.argv[1]))).run())
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_Process(socket.socket(fileno=int(sys.argv[1]))).run())
 
 
 class _Process:
