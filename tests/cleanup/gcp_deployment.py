@@ -140,7 +140,10 @@ class Deployment:
         self.make("run", f"{there}/jobs?jobId={self.name}-index", job)
 
     def watched(self) -> None:
-        """A metric of the log, an alert policy with a channel, an uptime check and a dashboard."""
+        """A sink and a metric of the log, an alert policy with a channel, an uptime check and a dashboard."""
+        sink = {"name": f"{self.name}-audit", "description": self.description, "filter": "severity>=ERROR"}
+        sink["destination"] = f"storage.googleapis.com/{self.name}-artifacts"
+        self.make("logging", "v2/{project}/sinks", sink)
         metric = {"name": f"{self.name}/errors", "description": self.description, "filter": "severity>=ERROR"}
         self.make("logging", "v2/{project}/metrics", metric)
         named = {"displayName": self.name, "userLabels": self.labels}

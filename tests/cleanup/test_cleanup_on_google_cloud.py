@@ -19,7 +19,6 @@ from tests.sandbox.gcp.conftest import environment_of
 # no sandbox plays them yet
 ELSEWHERE = {
     ("logging", "log bucket"),
-    ("logging", "log sink"),
 }
 PATIENCE = Patience(pause=0.1, limit=0.5)
 
