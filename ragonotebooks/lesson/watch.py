@@ -51,7 +51,8 @@ def watch() -> None:
 def hush_environment() -> None:
     """Hush the variables whose names say that they are secret, and Google's credentials."""
     for name, value in os.environ.items():
-        if _VARIABLE.search(name.upper()):
+        # the shell's PWD is where it works
+        if name != "PWD" and _VARIABLE.search(name.upper()):
             hush(value)
     with suppress(OSError, ValueError, KeyError):
         _hush_all(json.loads(Path(os.environ["GOOGLE_APPLICATION_CREDENTIALS"]).read_bytes()))
