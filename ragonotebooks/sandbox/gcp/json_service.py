@@ -61,7 +61,9 @@ class JsonService(Service):
         """The API's methods; `…/backendServices/listUsable` comes before the service of that name, `…/topics/t:publish` before
         the topic.
         """
-        return sorted(discovery.methods(*self.api), key=lambda method: (len(method.rule.fields), not method.rule.action))
+        return sorted(
+            discovery.methods(*self.api), key=lambda method: (len(method.rule.fields), not method.rule.action)
+        )
 
     def _find(self, request: Request) -> tuple[DiscoveryMethod, dict[str, str]]:
         for method in self._methods:
