@@ -1,6 +1,8 @@
 """Cloud Run services by Google's clients and over their own URLs: revisions, traffic, who may call, scaling, failures."""
 
 import http.client
+import os
+import signal
 import ssl
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -264,6 +266,15 @@ def test_least_instances_stay_and_are_replaced(run: Services) -> None:
     assert _lives(ask(service.uri)["pid"])
 
 
+def test_a_request_in_the_moment_after_an_instance_died_is_answered_by_another(run: Services) -> None:
+    service = run.make("mourned", run.template(scaling={"min_instance_count": 1}))
+    for _ in range(3):
+        os.kill(dead := ask(service.uri)["pid"], signal.SIGKILL)
+        while _listens(dead):
+            pass  # the next request is to come at once when it listens no more
+        assert ask(service.uri)["pid"] != dead
+
+
 def test_an_instance_that_fails_its_liveness_probe_is_replaced(run: Services) -> None:
     probe = {"period_seconds": 1, "failure_threshold": 1, "http_get": {"path": "/health"}}
     service = run.make("alive", run.template("ok", {"liveness_probe": probe}, scaling={"min_instance_count": 1}))
@@ -409,3 +420,11 @@ def test_a_service_that_cannot_be_is_refused(run: Services, container: Any, more
 
 def _lives(pid: int) -> bool:
     return Path(f"/proc/{pid}").exists()
+
+
+def _listens(pid: int) -> bool:
+    """Whether a process has not ended yet, even if nobody has noticed its end."""
+    try:
+        return "State:\tZ" not in Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return False
