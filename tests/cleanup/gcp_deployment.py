@@ -140,7 +140,7 @@ class Deployment:
         self.make("run", f"{there}/jobs?jobId={self.name}-index", job)
 
     def watched(self) -> None:
-        """A sink and a metric of the log, an alert policy with a channel, an uptime check and a dashboard."""
+        """A sink and a metric of the log, an alert policy with a channel and who listens, an uptime check, a dashboard."""
         sink = {"name": f"{self.name}-audit", "description": self.description, "filter": "severity>=ERROR"}
         sink["destination"] = f"storage.googleapis.com/{self.name}-artifacts"
         self.make("logging", "v2/{project}/sinks", sink)
@@ -148,7 +148,11 @@ class Deployment:
         self.make("logging", "v2/{project}/metrics", metric)
         named = {"displayName": self.name, "userLabels": self.labels}
         monitoring = self.account.clients("monitoring")
-        channel = {"type": "webhook_tokenauth", "labels": {"url": "https://example.com/alerts"}, **named}
+        pubsub, topic = self.account.clients("pubsub"), f"projects/{PROJECT}/topics/{self.name}-alerts"
+        pubsub.call("PUT", f"v1/{topic}", {"labels": self.labels})
+        inbox = {"topic": topic, "labels": self.labels}
+        pubsub.call("PUT", f"v1/projects/{PROJECT}/subscriptions/{self.name}-alerts", inbox)
+        channel = {"type": "pubsub", "labels": {"topic": topic}, **named}
         channel = monitoring.call("POST", "v3/{project}/notificationChannels", channel)
         series = 'metric.type="run.googleapis.com/request_count" AND resource.type="cloud_run_revision"'
         condition = {"filter": series, "comparison": "COMPARISON_GT", "thresholdValue": 1, "duration": "60s"}

@@ -16,6 +16,7 @@ ORDER: Final[tuple[Kind, ...]] = (
     observation.POLICIES,
     observation.UPTIME_CHECKS,
     observation.CHANNELS,
+    observation.SUBSCRIPTIONS,
     observation.DASHBOARDS,
     observation.SINKS,
     observation.METRICS,
