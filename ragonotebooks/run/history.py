@@ -121,7 +121,12 @@ def read(folder: Path) -> Run:
         UsageError: There is no log of a run in it, or it is damaged.
     """
     told = replay(folder)
-    return told.run if events.is_open(folder / events.FILE) else told.end()
+    return told.run if goes_on(folder) else told.end()
+
+
+def goes_on(folder: Path) -> bool:
+    """Whether a process executes the run in this folder now."""
+    return events.is_open(folder / events.FILE)
 
 
 def replay(folder: Path) -> History:
