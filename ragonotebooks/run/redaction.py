@@ -84,12 +84,16 @@ class Redactor:
 
     def begins_at(self, text: str) -> int:
         """Where at the end of the text a secret may have begun whose rest is yet to come; the text's length if none has."""
-        first = max(0, len(text) - self._longest)
-        for start in range(first, len(text)):
-            wholes = self._by_first.get(text[start], ())
-            if any(len(text) - start < len(one) and one.startswith(text[start:]) for one in wholes):
-                return start
-        return len(text)
+        place = next(
+            (start for start in range(max(0, len(text) - self._longest), len(text)) if self._begins(text, start)),
+            len(text),
+        )
+        # what is a secret already may be the beginning of another one, and stays together
+        return next((start for start, end in _merged(sorted(_spans(text, self._wholes))) if start < place < end), place)
+
+    def _begins(self, text: str, start: int) -> bool:
+        wholes = self._by_first.get(text[start], ())
+        return any(len(text) - start < len(one) and one.startswith(text[start:]) for one in wholes)
 
     def sweep(self, where: Path) -> None:
         """Take the secrets out of the files of a folder: what is known now was not when the first of them was written."""
@@ -115,7 +119,7 @@ class Redactor:
             self._by_first[spelling[0]].append(spelling)
             self._longest = max(self._longest, len(spelling))
         plain = part.decode(errors="replace")
-        if len(plain) >= _LEAST_CUT and not plain.startswith(("{", "[")):
+        if len(plain) >= _LEAST_CUT and "\n" not in plain and not plain.startswith(("{", "[")):
             wholes[plain[: len(plain) // 2]] = plain
         self._wholes = wholes  # at once: another thread may be looking
 
