@@ -184,7 +184,7 @@ def test_a_release_is_rolled_back_once(rolled_back: list[tuple[Ran, set[str]]], 
 @pytest.mark.parametrize(
     ("name", "parameter", "sentence"),
     [
-        ("scale-workers-gcp", "workers=11", "workers is 11, but must be 1 to 10"),
+        ("scale-workers-gcp", "workers=11", "'workers' is 11 but must be 1 to 10"),
         ("release-gcp", "image=9.9.9", f"there is no image '9.9.9' in {DEPLOYMENT}/jobs; its tags are: "),
         ("restore-database-gcp", "backup=1", f"there is no backup '1' of {DEPLOYMENT}-db; there are: none"),
         ("roll-back-gcp", "parts=api,kettle", "parts is 'api,kettle', but knows api, worker and ui only"),
