@@ -64,9 +64,11 @@ APIs of another make
 
 Logs
     `cloud.service("logging.googleapis.com").write(entry)` keeps an entry of any service, and `.find(filter)` finds them, for
-    whoever counts what a log-based metric names. What runs images is in `gcp/run/`: jobs, services, worker pools.
+    whoever counts what a log-based metric names. What runs images is in `gcp/run/`: jobs, services, worker pools; and in
+    `gcp/build/`: the steps of builds. What these do in the name of an account, they do by `acting`.
 
 Identities
     `cloud.identities.give_token(email)` gives an access token of a service account to whoever runs as it, and
     `cloud.keys.identity_token(email, audience)` an identity token; `cloud.keys.identity_of(token, audience)` reads one.
+    Who comes with a token of another issuer is found out in `federation`.
 """
