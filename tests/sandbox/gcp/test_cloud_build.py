@@ -1,137 +1,33 @@
 """Cloud Build: builds run what their steps say, with the rights of their account, and tell the truth about it."""
 
-import io
-import tarfile
-import zipfile
-from collections.abc import Iterator
 from typing import Any
 
 import google.auth
 import pytest
-from google.api_core.exceptions import (
-    BadRequest,
-    GoogleAPICallError,
-    InvalidArgument,
-    MethodNotImplemented,
-    PermissionDenied,
-)
+from google.api_core.exceptions import GoogleAPICallError, InvalidArgument, MethodNotImplemented, PermissionDenied
 from google.auth import impersonated_credentials
-from google.auth.transport.requests import AuthorizedSession
-from google.cloud import iam_admin_v1, resourcemanager_v3, secretmanager, storage
-from google.cloud import logging as cloud_logging
+from google.cloud import iam_admin_v1, secretmanager
 from google.cloud.devtools import cloudbuild_v1
 from google.iam.v1 import policy_pb2
 
 from tests.sandbox.conftest import Sandbox, eventually
-from tests.sandbox.gcp.conftest import PROJECT, enable
-from tests.sandbox.gcp.images import LOCATION, make_repository, push
+from tests.sandbox.gcp.building import BUCKET, SH, Builder, Status, grant, name_of, rest, tarred, zipped
+from tests.sandbox.gcp.conftest import PROJECT
+from tests.sandbox.gcp.images import LOCATION
 from tests.sandbox.gcp.running import account
-
-BUCKET, TOPIC = "build-sources", f"{PROJECT}/topics/sources"
-EVERYTHING = (
-    "roles/artifactregistry.reader",
-    "roles/logging.logWriter",
-    "roles/secretmanager.secretAccessor",
-    "roles/storage.objectViewer",
-)
-SH = "#!/bin/sh\nset -e\n"
-Status = cloudbuild_v1.Build.Status
-
-
-def grant(email: str, *roles: str) -> None:
-    """Give an account roles on the project."""
-    projects = resourcemanager_v3.ProjectsClient()
-    policy = projects.get_iam_policy(request={"resource": PROJECT})
-    for role in roles:
-        policy.bindings.add(role=role, members=[f"serviceAccount:{email}"])
-    projects.set_iam_policy(request={"resource": PROJECT, "policy": policy})
-
-
-def name_of(email: str) -> str:
-    return f"{PROJECT}/serviceAccounts/{email}"
-
-
-class Builder:
-    """An image that runs Python, a bucket, and an account whose builds may use both."""
-
-    def __init__(self) -> None:
-        enable("cloudbuild", "pubsub", "artifactregistry", "logging", "run", "iam", "secretmanager")
-        make_repository("building")
-        self.image = push("building", "python", {"said.py": b"print('the program of the image')\n"})
-        self.email = account("builder")
-        grant(self.email, *EVERYTHING)
-        self.bucket = storage.Client().create_bucket(BUCKET)
-        self.bucket.versioning_enabled = True
-        self.bucket.patch()
-        self.client, self.logs = cloudbuild_v1.CloudBuildClient(), cloud_logging.Client()
-
-    def step(self, *args: str, **more: Any) -> dict[str, Any]:
-        """A step that runs a script, when one is given, or the image's Python with arguments."""
-        return {"name": self.image, **({"args": args} if args else {}), **more}
-
-    def wanted(self, *steps: dict[str, Any], **more: Any) -> dict[str, Any]:
-        logging = {"options": {"logging": "CLOUD_LOGGING_ONLY"}}
-        return {"steps": steps, "service_account": name_of(self.email), **logging, **more}
-
-    def start(self, *steps: dict[str, Any], **more: Any) -> Any:
-        return self.client.create_build(request={"parent": LOCATION, "build": self.wanted(*steps, **more)})
-
-    def run(self, *steps: dict[str, Any], **more: Any) -> cloudbuild_v1.Build:
-        """Run a build to its end, however it ends."""
-        operation = self.start(*steps, **more)
-        operation.exception(timeout=60)
-        return self.client.get_build(request={"name": operation.metadata.build.name})
-
-    def lines(self, build: cloudbuild_v1.Build) -> list[str]:
-        """What the steps of a build wrote, without what the log puts before each line."""
-        found = self.logs.list_entries(filter_=f'resource.type="build" resource.labels.build_id="{build.id}"')
-        return [entry.payload.partition(": ")[2] for entry in found if "build_step" in (entry.labels or {})]
-
-    def upload(self, name: str, content: bytes) -> int:
-        blob = self.bucket.blob(name)
-        blob.upload_from_string(content)
-        return int(blob.generation)
-
-
-def rest(verb: str, url: str, body: Any = None) -> Any:
-    """The answer to a request of the operator's."""
-    answer = AuthorizedSession(google.auth.default()[0]).request(verb, url, json=body, timeout=30)
-    answer.raise_for_status()
-    return answer.json()
-
-
-def publish(topic: str, message: dict[str, Any]) -> None:
-    rest("POST", f"https://pubsub.googleapis.com/v1/{topic}:publish", {"messages": [message]})
-
-
-def zipped(files: dict[str, str]) -> bytes:
-    content = io.BytesIO()
-    with zipfile.ZipFile(content, "w") as archive:
-        for name, text in files.items():
-            archive.writestr(name, text)
-    return content.getvalue()
-
-
-def tarred(files: dict[str, str]) -> bytes:
-    content = io.BytesIO()
-    with tarfile.open(fileobj=content, mode="w:gz") as archive:
-        for name, text in files.items():
-            about = tarfile.TarInfo(name)
-            about.size = len(text)
-            archive.addfile(about, io.BytesIO(text.encode()))
-    return content.getvalue()
 
 
 @pytest.fixture(scope="module")
-def _builder(_shared: Sandbox) -> list[Builder]:
+def made() -> list[Builder]:
+    """Where a module keeps its builder, which is made in the environment of the sandbox."""
     return []
 
 
 @pytest.fixture
-def builder(gcp: Sandbox, _builder: list[Builder]) -> Builder:
-    if not _builder:
-        _builder.append(Builder())
-    return _builder[0]
+def builder(gcp: Sandbox, made: list[Builder]) -> Builder:
+    if not made:
+        made.append(Builder())
+    return made[0]
 
 
 def test_steps_run_one_after_the_other_in_a_workspace_that_they_share(builder: Builder) -> None:
@@ -368,135 +264,3 @@ def test_build_that_is_wrong_is_refused(builder: Builder, more: dict[str, Any], 
 def test_build_without_a_log_keeps_none(builder: Builder) -> None:
     build = builder.run(builder.step("-m", "said"), options={"logging": "NONE"})
     assert (build.status, builder.lines(build)) == (Status.SUCCESS, [])
-
-
-@pytest.fixture
-def topic(builder: Builder) -> Iterator[str]:
-    """A topic that a test has to itself."""
-    rest("PUT", f"https://pubsub.googleapis.com/v1/{TOPIC}", {})
-    yield TOPIC
-    rest("DELETE", f"https://pubsub.googleapis.com/v1/{TOPIC}")
-
-
-def trigger_of(builder: Builder, name: str, *steps: dict[str, Any], **more: Any) -> cloudbuild_v1.BuildTrigger:
-    template = {"steps": steps, "options": {"logging": "CLOUD_LOGGING_ONLY"}}
-    trigger = {"name": name, "build": template, "service_account": name_of(builder.email), **more}
-    return builder.client.create_build_trigger(request={"parent": LOCATION, "trigger": trigger})
-
-
-def builds_of(builder: Builder, trigger: cloudbuild_v1.BuildTrigger) -> list[cloudbuild_v1.Build]:
-    asked = f'build_trigger_id="{trigger.id}"'
-    return list(builder.client.list_builds(request={"parent": LOCATION, "filter": asked}))
-
-
-def ended(builder: Builder, trigger: cloudbuild_v1.BuildTrigger) -> cloudbuild_v1.Build:
-    """The trigger's newest build, when it is over."""
-    eventually(lambda: any(build.finish_time for build in builds_of(builder, trigger)[:1]))
-    return builds_of(builder, trigger)[0]
-
-
-def test_message_starts_a_build_that_knows_what_is_in_it(builder: Builder, topic: str) -> None:
-    show = builder.step("-c", "import sys; print(sys.argv[1:])", "$_WHICH", "$_YEAR", "$_NONE", "$TRIGGER_NAME")
-    bindings = {
-        "_WHICH": "$(body.message.attributes.paper)",
-        "_YEAR": "$(body.message.data.year)",
-        "_NONE": "$(body.message.attributes.none)",
-    }
-    made = trigger_of(builder, "papers", show, pubsub_config={"topic": topic}, substitutions=bindings)
-    message = {"data": "eyJ5ZWFyIjogMTk4M30=", "attributes": {"paper": "runs"}}
-    publish(topic, message)
-    assert builder.lines(ended(builder, made)) == ["['runs', '1983', '', 'papers']"]
-    builder.client.delete_build_trigger(request={"name": made.resource_name})
-    publish(topic, message)
-    assert len(builds_of(builder, made)) == 1
-
-
-def test_trigger_is_found_by_its_name_changed_and_run_by_hand(builder: Builder) -> None:
-    show = builder.step("-c", "import sys; print(sys.argv[1])", "$_WHAT")
-    made = trigger_of(builder, "by-hand", show, substitutions={"_WHAT": "its own"})
-    name = f"{LOCATION}/triggers/by-hand"
-    assert builder.client.get_build_trigger(request={"name": name}) == made
-    build = builder.client.run_build_trigger(request={"name": name}).result(timeout=60)
-    assert builder.lines(build) == ["its own"]
-    source = {"substitutions": {"_WHAT": "given"}}
-    build = builder.client.run_build_trigger(request={"name": name, "source": source}).result(timeout=60)
-    assert builder.lines(build) == ["given"]
-
-    made.description = "shows what it is given"
-    changed = builder.client.update_build_trigger(
-        request={"trigger": made, "trigger_id": made.id, "project_id": PROJECT.removeprefix("projects/")}
-    )
-    assert changed.description == "shows what it is given"
-    assert (changed.id, changed.build) == (made.id, made.build)
-
-
-def test_trigger_that_is_disabled_starts_nothing(builder: Builder, topic: str) -> None:
-    made = trigger_of(builder, "off", builder.step("-m", "said"), pubsub_config={"topic": topic}, disabled=True)
-    publish(topic, {"data": "eA=="})
-    assert builds_of(builder, made) == []
-
-
-def test_trigger_tells_that_its_topic_has_gone(builder: Builder) -> None:
-    gone = f"{TOPIC}-gone"
-    rest("PUT", f"https://pubsub.googleapis.com/v1/{gone}", {})
-    made = trigger_of(builder, "alone", builder.step("-m", "said"), pubsub_config={"topic": gone})
-    assert made.pubsub_config.state == cloudbuild_v1.PubsubConfig.State.OK
-    rest("DELETE", f"https://pubsub.googleapis.com/v1/{gone}")
-    found = builder.client.get_build_trigger(request={"name": made.resource_name})
-    assert found.pubsub_config.state == cloudbuild_v1.PubsubConfig.State.TOPIC_DELETED
-
-
-@pytest.mark.parametrize("kind", ["github", "webhook_config", "repository_event_config", "filter"])
-def test_trigger_on_what_the_sandbox_has_not_is_refused_by_name(builder: Builder, kind: str) -> None:
-    given: Any = {"github": {"owner": "x"}, "webhook_config": {"secret": "x"}, "filter": "_A == 'b'"}
-    given["repository_event_config"] = {"repository": "x"}
-    with pytest.raises(MethodNotImplemented, match=f"{kind} of a BuildTrigger"):
-        trigger_of(builder, "refused", builder.step("-m", "said"), **{kind: given[kind]})
-
-
-def test_upload_starts_a_build_once_the_bucket_may_tell_of_it(builder: Builder, topic: str) -> None:
-    notice = builder.bucket.notification(
-        topic_name="sources",
-        event_types=["OBJECT_FINALIZE"],
-        payload_format="JSON_API_V1",
-        blob_name_prefix="source/",
-    )
-    with pytest.raises(BadRequest, match="does not have permission to publish"):
-        notice.create()
-    teller = storage.Client().get_service_account_email()
-    binding = {"role": "roles/pubsub.publisher", "members": [f"serviceAccount:{teller}"]}
-    rest("POST", f"https://pubsub.googleapis.com/v1/{topic}:setIamPolicy", {"policy": {"bindings": [binding]}})
-    assert rest("GET", f"https://pubsub.googleapis.com/v1/{topic}:getIamPolicy")["bindings"] == [binding]
-    notice.create()
-    bindings = {"_OBJECT": "$(body.message.attributes.objectId)", "_SIZE": "$(body.message.data.size)"}
-    show = builder.step("-c", "import sys; print(sys.argv[1:])", "$_OBJECT", "$_SIZE")
-    made = trigger_of(builder, "uploads", show, pubsub_config={"topic": topic}, substitutions=bindings)
-    builder.upload("elsewhere/paper.txt", b"a paper")
-    builder.upload("source/paper.txt", b"a paper")
-    assert builder.lines(ended(builder, made)) == ["['source/paper.txt', '7']"]
-    assert len(builds_of(builder, made)) == 1
-    assert [one.blob_name_prefix for one in builder.bucket.list_notifications()] == ["source/"]
-    notice.delete()
-    builder.upload("source/paper.txt", b"another")
-    assert len(builds_of(builder, made)) == 1
-
-
-def test_notification_of_other_events_is_refused_by_name(builder: Builder, topic: str) -> None:
-    for events in (["OBJECT_DELETE"], None):
-        with pytest.raises(MethodNotImplemented, match="only of .OBJECT_FINALIZE"):
-            builder.bucket.notification(topic_name="sources", event_types=events).create()
-
-
-def test_topics_are_made_listed_and_refused_what_the_sandbox_has_not(builder: Builder, topic: str) -> None:
-    listed = rest("GET", f"https://pubsub.googleapis.com/v1/{PROJECT}/topics")
-    assert topic in [one["name"] for one in listed["topics"]]
-    session = AuthorizedSession(google.auth.default()[0])
-    for verb, path, body, status in (
-        ("PUT", topic, {}, 409),
-        ("PUT", f"{topic}-x", {"schemaSettings": {}}, 501),
-        ("PUT", f"{PROJECT}/topics/1", {}, 400),
-        ("POST", f"{topic}:publish", {"messages": [{}]}, 400),
-        ("POST", f"{topic}-x:publish", {"messages": [{"data": "eA=="}]}, 404),
-    ):
-        answer = session.request(verb, f"https://pubsub.googleapis.com/v1/{path}", json=body, timeout=30)
-        assert answer.status_code == status, answer.text
