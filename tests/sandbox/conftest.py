@@ -21,6 +21,7 @@ from ragonotebooks.sandbox.state import State, folder_of
 
 ACCOUNT = "123456789012"
 _SESSION = boto3.Session()  # one for all: each loads the service models anew
+_ONE_AT_A_TIME = threading.Lock()  # sessions are not safe to use from several threads
 
 
 @dataclass
@@ -127,8 +128,15 @@ class Sandbox:
 
     def client(self, service: str, region: str = "us-east-1") -> Any:
         """A boto3 client of the operator."""
-        session = boto3.Session(self.state.access_key, self.state.secret_key, region_name=region)
-        return session.client(service, verify=self.bundle, config=Config(proxies={"https": self.proxy}))
+        with _ONE_AT_A_TIME:
+            return _SESSION.client(
+                service,
+                region_name=region,
+                aws_access_key_id=self.state.access_key,
+                aws_secret_access_key=self.state.secret_key,
+                verify=self.bundle,
+                config=Config(proxies={"https": self.proxy}),
+            )
 
 
 @contextmanager
