@@ -27,6 +27,12 @@ def create(out: Path | None, runbook: str) -> Path:
     return wanted
 
 
+def discard(folder: Path) -> None:
+    """Remove a run folder that `create` made and nothing was written into."""
+    (folder / events.FILE).unlink()
+    folder.rmdir()
+
+
 def write(path: Path, text: str) -> None:
     """Write a file so that a reader sees the old one or the new one whole, never a part.
 

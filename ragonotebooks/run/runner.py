@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from time import monotonic
@@ -51,8 +51,13 @@ def execute(request: Request) -> tuple[Run, Path]:
         RagonotebooksError: The evidence cannot be kept.
     """
     parts = _prepared(request)
-    with _alone(request) as held:
-        where = folder.create(request.out, request.runbook.name)
+    where = folder.create(request.out, request.runbook.name)
+    with ExitStack() as stack:
+        try:
+            held = stack.enter_context(_alone(request))
+        except UsageError:
+            folder.discard(where)
+            raise
         with _evidence(where), _swept(where) as secrets, EventLog(where / events.FILE) as log:
             record.write(where, Record(request.source, request.mode, request.sandbox, request.values))
             run = _Runner(request, where, parts, History(where), log, held, secrets).execute()
