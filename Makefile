@@ -3,7 +3,7 @@ SUPPORTED := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13)
 PYTHON ?= $(firstword $(foreach p,python3 python3.13 python3.12 python3.11,$(shell $(p) -c '$(SUPPORTED)' 2>/dev/null && echo $(p))))
 BIN := .venv/bin
 
-.PHONY: run test lab lint notebooks bench clean
+.PHONY: run test lab lint notebooks bench kill clean
 
 run: .venv/.run ## run the runbook deploy-aws on the sandbox
 	$(BIN)/ragonotebooks run deploy-aws
@@ -26,6 +26,9 @@ notebooks: .venv/.test ## execute every notebook and save it with its outputs
 
 bench: .venv/.test ## measure what matters, as ratios and medians
 	$(BIN)/python -m tests.bench.bench
+
+kill: .venv/.test ## kill a runbook's run at every step and resume it: make kill RUNBOOK=deploy-index-aws
+	$(BIN)/python -m tests.runbooks.killing $(or $(RUNBOOK),deploy-index-aws)
 
 clean: ## remove what was set up here, and the sandbox of the same name as always
 	-$(BIN)/ragonotebooks sandbox down
