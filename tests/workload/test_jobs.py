@@ -178,5 +178,6 @@ def test_secrets_are_hidden_wherever_they_stand(capsys: pytest.CaptureFixture[st
     })  # fmt: skip
     line = json.loads(formatter.format(record))
     assert line | {"time": ""} == {
-        "time": "", "level": "info", "event": "with ***", "severity": "INFO", "text": "a *** b", "list": [{"deep": ["***"]}], "count": 3,
+        "time": "", "level": "info", "event": "with ***", "severity": "INFO",
+        "text": "a *** b", "list": [{"deep": ["***"]}], "count": 3,
     }  # fmt: skip
