@@ -38,7 +38,7 @@ def run(
 ) -> None:
     """Run a runbook's notebooks in order and stop at the first cell that fails.
 
-    Exit code 0: every step passed its checks; 1: it did not; 130: interrupted.
+    Exit code 0: every step passed its checks; 1: it did not; 2: wrong input; 130: interrupted.
     """
     execute("run", runbook, given(parameter, params), name, out)
 

@@ -14,6 +14,6 @@ def verify(
 ) -> None:
     """Check what a runbook made, without its change cells; go on behind a failure, so that every drift is named.
 
-    Exit code 0: nothing has drifted; 1: something has; 130: interrupted.
+    Exit code 0: nothing has drifted; 1: something has; 2: wrong input; 130: interrupted.
     """
     execute("verify", runbook, given(parameter, params), name, out)

@@ -143,5 +143,9 @@ class Run:
 
     @property
     def exit_code(self) -> int:
-        """0 when every notebook ended and every step passed its checks, 130 when interrupted, else 1."""
+        """0 when every notebook ended and every step passed its checks, 130 when interrupted, 2 when a cell refused what
+        it was given, else 1.
+        """
+        if self.status is Status.FAILED:
+            return 2 if any(failure.error == "UsageError" for _, step in self.steps for failure in step.failures) else 1
         return {Status.PASSED: 0, Status.INTERRUPTED: 130}.get(self.status, 1)
