@@ -76,7 +76,7 @@ def test_a_second_run_changes_nothing_but_what_its_jobs_do(again: Done) -> None:
 def test_papermill_as_it_comes_finds_what_a_run_finds(desk: Desk, again: Done) -> None:
     done = desk.do("papermill", "notebooks/gcp/01-network.ipynb", str(desk.folder / "01.ipynb"))
     assert (done.code, done.changes) == (0, []), done.output
-    assert checks(desk.folder / "01.ipynb") == checks(desk.folder / "again" / "01-gcp-01-network.ipynb")
+    assert checks(desk.folder / "01.ipynb") == checks(desk.folder / "again" / "02-gcp-01-network.ipynb")
 
 
 def test_the_committed_lessons_prove_what_a_run_proves(desk: Desk, again: Done) -> None:
