@@ -5,7 +5,7 @@ from typing import Any
 
 import google.auth
 import pytest
-from google.api_core.exceptions import BadRequest, MethodNotImplemented
+from google.api_core.exceptions import BadRequest, FailedPrecondition, MethodNotImplemented
 from google.auth.transport.requests import AuthorizedSession
 from google.cloud import storage
 from google.cloud.devtools import cloudbuild_v1
@@ -87,6 +87,17 @@ def test_trigger_is_found_by_its_name_changed_and_run_by_hand(builder: Builder) 
     )
     assert changed.description == "shows what it is given"
     assert (changed.id, changed.build) == (made.id, made.build)
+
+
+def test_build_that_a_trigger_cannot_start_is_shown_as_failed(builder: Builder, topic: str) -> None:
+    step = {"name": "$_IMAGE", "args": ["-m", "said"]}
+    bindings = {"_IMAGE": "$(body.message.attributes.image)"}
+    made = trigger_of(builder, "imageless", step, pubsub_config={"topic": topic}, substitutions=bindings)
+    publish(topic, {"data": "eA=="})
+    build = ended(builder, made)
+    assert (build.status.name, "a step of the image" in build.status_detail) == ("FAILURE", True)
+    with pytest.raises(FailedPrecondition):
+        builder.client.cancel_build(request={"name": build.name})
 
 
 def test_trigger_that_is_disabled_starts_nothing(builder: Builder, topic: str) -> None:

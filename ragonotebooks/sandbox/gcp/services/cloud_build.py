@@ -92,8 +92,8 @@ class CloudBuild(Service):
     @rpc("CancelBuild")
     def _cancel(self, call: Call) -> Made:
         build = self.cloud.store.get(self.host, call.path)
-        running = self._running[call.path]
-        if running.is_over:
+        running = self._running.get(call.path)  # a build that a trigger could not start never ran
+        if running is None or running.is_over:
             raise ApiError("FAILED_PRECONDITION", f"cannot cancel build {build.id}: it has ended")
         running.stop()
         self.cloud.context.wait_until(lambda: running.is_over)
