@@ -25,6 +25,8 @@ def shown(run: Run, report: Path, console: Console) -> Iterator[None]:
         RagonotebooksError: The block could not write.
     """
     _show(run, console)
+    if run.mode == "run" and run.exit_code:
+        _line(console, f"  resume  ragonotebooks resume {escape(_near(report.parent))}")
     try:
         yield
     except OSError as error:
@@ -33,8 +35,6 @@ def shown(run: Run, report: Path, console: Console) -> Iterator[None]:
             f"make room, then write it with: ragonotebooks report {_near(report.parent)}"
         ) from None
     _line(console, f"  report  {escape(_near(report))}")
-    if run.mode == "run" and run.exit_code:
-        _line(console, f"  resume  ragonotebooks resume {escape(_near(report.parent))}")
 
 
 def _show(run: Run, console: Console) -> None:

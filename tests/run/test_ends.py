@@ -99,6 +99,7 @@ def test_how_a_run_went_is_told_even_when_its_report_cannot_be_written() -> None
         raise OSError(28, "No space left on device")
     assert isinstance(console.file, io.StringIO)
     assert "✗ failed · 1 of 3 steps passed" in console.file.getvalue()
+    assert console.file.getvalue().endswith("  resume  ragonotebooks resume /full\n")
 
 
 def test_the_log_is_whole_up_to_the_end_of_a_killed_run(tmp_path: Path) -> None:
