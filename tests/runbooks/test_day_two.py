@@ -241,7 +241,7 @@ def test_a_bad_parameter_fails_before_anything_changes(
     desk: Desk, rolled_back: Any, name: str, parameter: str, sentence: str
 ) -> None:
     done = desk.run(name, parameter)
-    assert done.code != 0
+    assert done.code == 2
     assert sentence in done.output
     assert done.changes == []
 
