@@ -29,7 +29,7 @@ class TestServices(OfServices):
     ("what", "parameter", "code", "sentence"),
     [
         ("runbooks/aws/checklist", "hours=0", 2, "'hours' is 0 but must be 1 to 720"),
-        ("teardown-aws", "snapshot=a--b", 1, "snapshot 'a--b' cannot name a snapshot"),
+        ("teardown-aws", "snapshot=a--b", 2, "snapshot 'a--b' cannot name a snapshot"),
         ("aws/10-audit", "patience=0", 2, "'patience' is 0 but must be 1 to 3600"),
     ],
 )
