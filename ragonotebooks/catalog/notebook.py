@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 from ragonotebooks.catalog import parameters, project
-from ragonotebooks.catalog.declaration import Value as Value
 from ragonotebooks.catalog.nearest import did_you_mean
 from ragonotebooks.catalog.objectives import ObjectiveRef, parse_refs
 from ragonotebooks.catalog.parameters import Parameter

@@ -329,6 +329,8 @@ class _Client(PapermillNotebookClient):  # type: ignore[misc]  # papermill is un
 
 def register() -> None:
     """Make the engine known to papermill in this process, installed as an entry point or not."""
+    # its parser does not read every annotation, and it warns of what it did not read; names are checked before
+    logging.getLogger("papermill").setLevel(logging.ERROR)
     papermill_engines.register(NAME, RagonotebooksEngine)
 
 

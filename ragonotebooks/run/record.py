@@ -4,8 +4,8 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from ragonotebooks.catalog.declaration import Value
 from ragonotebooks.catalog.nearest import did_you_mean
-from ragonotebooks.catalog.notebook import Value
 from ragonotebooks.errors import UsageError
 from ragonotebooks.run import folder
 from ragonotebooks.run.results import Mode
