@@ -9,7 +9,7 @@ run: .venv/.run ## run the runbook deploy-aws on the sandbox
 	$(BIN)/ragonotebooks run deploy-aws
 
 test: .venv/.test lint ## pass every test, nbval on every notebook included
-	$(BIN)/pytest -n 4 --dist loadfile --no-loadscope-reorder
+	$(BIN)/pytest -p no:nbval -n 4 --dist loadfile --no-loadscope-reorder
 
 lab: .venv/.lab ## open JupyterLab on the notebooks
 	$(BIN)/jupyter lab --notebook-dir=.

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -14,23 +15,16 @@ from xdist.scheduler import LoadFileScheduling
 
 from ragonotebooks.sandbox import client
 
-ROOT = Path(__file__).parents[1]
+# as the command line does: importing it takes a second, in each of the processes that share the tests
+sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
 
-LONGEST_FIRST = (
-    "tests/notebooks/test_gcp_lessons.py",
-    "tests/notebooks/test_lessons.py",
-    "tests/deployment/test_services.py",
-    "tests/notebooks/test_deployment_checklist.py",
-    "tests/runbooks/test_day_two.py",
-    "tests/notebooks/test_teardown_and_costs.py",
-)
+ROOT = Path(__file__).parents[1]
+GIVEN = {
+    "deployment": "RAGONOTEBOOKS_TEST_DEPLOYMENT",
+    "gcp_deployment": "RAGONOTEBOOKS_TEST_GCP_DEPLOYMENT",
+}
+"""Fixture of a deployment → the environment variable that names a sandbox where it is there already."""
 ON_ONE_DEPLOYMENT = {
-    "deployment": (
-        "tests/deployment/test_services.py",
-        "tests/notebooks/test_compare.py",
-        "tests/notebooks/test_deployment_checklist.py",
-        "tests/runbooks/test_day_two.py",
-    ),
     "gcp_deployment": (
         "tests/notebooks/test_gcp_lessons.py",
         "tests/notebooks/test_gcp_deployment_checklist.py",
@@ -39,8 +33,17 @@ ON_ONE_DEPLOYMENT = {
         "tests/runbooks/test_incident_triage_on_google_cloud.py",
         "tests/runbooks/test_costs_on_google_cloud.py",
     ),
+    "deployment": (
+        "tests/notebooks/test_lessons.py",
+        "tests/deployment/test_services.py",
+        "tests/notebooks/test_compare.py",
+        "tests/notebooks/test_deployment_checklist.py",
+        "tests/runbooks/test_day_two.py",
+        "tests/runbooks/test_end_of_a_deployment.py",
+    ),
 }
-"""Fixture of a deployment → the files with tests on it."""
+"""Fixture of a deployment → the files with tests on it, in their order."""
+LONGEST_FIRST = (*chain(*ON_ONE_DEPLOYMENT.values()), "tests/notebooks/test_teardown_and_costs.py")
 
 
 @pytest.fixture(scope="session")
@@ -49,14 +52,14 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
     The environment variable RAGONOTEBOOKS_TEST_DEPLOYMENT names one that is there already; making one takes a minute.
     """
-    with _deployed("deploy-aws", os.environ.get("RAGONOTEBOOKS_TEST_DEPLOYMENT"), tmp_path_factory) as name:
+    with _deployed("deploy-aws", os.environ.get(GIVEN["deployment"]), tmp_path_factory) as name:
         yield name
 
 
 @pytest.fixture(scope="session")
 def gcp_deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The same on Google Cloud; the environment variable is RAGONOTEBOOKS_TEST_GCP_DEPLOYMENT."""
-    with _deployed("deploy-gcp", os.environ.get("RAGONOTEBOOKS_TEST_GCP_DEPLOYMENT"), tmp_path_factory) as name:
+    with _deployed("deploy-gcp", os.environ.get(GIVEN["gcp_deployment"]), tmp_path_factory) as name:
         yield name
 
 

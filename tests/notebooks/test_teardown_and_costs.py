@@ -1,4 +1,4 @@
-"""What a deployment costs, and taking it down: a network, a bucket, secrets and a database are enough to tell.
+"""A lesson opened alone, a person's own papers, what a deployment costs, and taking it down: a part of one is enough to tell.
 
 Each stage is a fixture that builds on the one before.
 """
@@ -12,7 +12,8 @@ import pytest
 from ragonotebooks.catalog import notebook
 from ragonotebooks.catalog.evidence import PRICE_MIME
 from ragonotebooks.sandbox import client
-from tests.desk import Desk, Done
+from tests.desk import Desk, Done, checks
+from tests.workload.test_paper_records import pdf
 
 KEPT = {("s3", "ragonometrics-artifacts-123456789012"), ("rds", "ragonometrics-before-the-move")}
 NAMED = ("-p", "snapshot=before-the-move")
@@ -20,15 +21,16 @@ NAMED = ("-p", "snapshot=before-the-move")
 
 @pytest.fixture(scope="module")
 def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
-    """A sandbox with the first four lessons in it, and a bucket of somebody else's."""
+    """A sandbox that has never been used."""
     desk = Desk(f"teardown-{secrets.token_hex(4)}", tmp_path_factory.mktemp("desk"))
-    try:
-        done = desk.do("papermill", "notebooks/aws/04-database.ipynb", str(desk.folder / "04.ipynb"))
-        assert done.code == 0, done.output
-        desk.aws("s3").create_bucket(Bucket="of-somebody-else")
-        yield desk
-    finally:
-        client.down(desk.sandbox)
+    yield desk
+    client.down(desk.sandbox)
+
+
+@pytest.fixture(scope="module")
+def alone(desk: Desk) -> Done:
+    """The fourth lesson opened first, with papermill as it comes."""
+    return desk.do("papermill", "notebooks/aws/04-database.ipynb", str(desk.folder / "04.ipynb"))
 
 
 def do(desk: Desk, verb: str, runbook: str, *options: str) -> Done:
@@ -37,7 +39,9 @@ def do(desk: Desk, verb: str, runbook: str, *options: str) -> Done:
 
 
 @pytest.fixture(scope="module")
-def priced(desk: Desk) -> Done:
+def priced(desk: Desk, alone: Done) -> Done:
+    """The costs of four lessons, beside a bucket of somebody else's."""
+    desk.aws("s3").create_bucket(Bucket="of-somebody-else")
     return desk.ragonotebooks("run", "cost-report", "--out", str(desk.folder / "costs"))
 
 
@@ -51,7 +55,24 @@ def untagged(desk: Desk, priced: Done) -> Done:
 
 
 @pytest.fixture(scope="module")
-def shown(desk: Desk, untagged: Done) -> Done:
+def own_papers(desk: Desk, untagged: Done) -> Done:
+    """The second lesson with a person's own papers."""
+    corpus = desk.folder / "my papers"
+    corpus.mkdir()
+    (corpus / "washing.txt").write_text("Tariffs on washing machines raised the price of dryers too.", encoding="utf-8")
+    (corpus / "wages.pdf").write_bytes(pdf("Minimum wages rose and jobs stayed.", Title="On wages"))
+    return do(desk, "run", "notebooks/aws/02-storage.ipynb", "-p", f"corpus={corpus}")
+
+
+@pytest.fixture(scope="module")
+def indexed(desk: Desk, own_papers: Done) -> Done:
+    """They are indexed, and asked a question."""
+    options = ("-p", "question=Did the price of dryers change?", "--out", str(desk.folder / "index"))
+    return desk.ragonotebooks("run", "aws/06-index-job", *options)
+
+
+@pytest.fixture(scope="module")
+def shown(desk: Desk, indexed: Done) -> Done:
     """The teardown, only looked at."""
     return do(desk, "verify", "teardown-aws", *NAMED)
 
@@ -73,6 +94,15 @@ def data(desk: Desk) -> set[tuple[str, str]]:
     return (buckets | {("rds", one["DBSnapshotIdentifier"]) for one in manual}) - {("s3", "of-somebody-else")}
 
 
+def test_a_lesson_opened_alone_brings_up_what_it_needs(desk: Desk, alone: Done) -> None:
+    assert alone.code == 0, alone.output
+    assert all(desk.passed(f"aws/{need}") for need in ("01-network", "02-storage", "03-secrets-and-access"))
+    assert not desk.passed("aws/05-images")
+    found = checks(desk.folder / "04.ipynb")
+    assert found
+    assert all(holds for _, holds in found)
+
+
 def test_costs_are_those_of_the_price_list(desk: Desk, priced: Done) -> None:
     assert (priced.code, priced.changes) == (0, []), priced.output
     cells = notebook.read(next((desk.folder / "costs").glob("01-*.ipynb"))).cells
@@ -87,6 +117,19 @@ def test_costs_are_those_of_the_price_list(desk: Desk, priced: Done) -> None:
 def test_what_carries_no_tags_is_named(untagged: Done) -> None:
     assert (untagged.code, untagged.changes) == (1, []), untagged.output
     assert "['secret ragonometrics/forgotten']" in untagged.output
+
+
+def test_a_persons_own_papers_take_the_place_of_the_ones_that_come_along(desk: Desk, own_papers: Done) -> None:
+    assert own_papers.code == 0, own_papers.output
+    listed = desk.aws("s3").list_objects_v2(Bucket="ragonometrics-artifacts-123456789012", Prefix="corpus/")
+    assert {item["Key"] for item in listed["Contents"]} == {"corpus/washing.txt", "corpus/wages.pdf"}
+
+
+def test_a_persons_own_papers_are_indexed(desk: Desk, indexed: Done) -> None:
+    assert indexed.code == 0, indexed.output
+    executed = (desk.folder / "index" / "01-aws-06-index-job.ipynb").read_text(encoding="utf-8")
+    assert "washing.txt" in executed
+    assert "Minimum wages rose" in executed
 
 
 def test_looking_shows_what_would_go_and_changes_nothing(shown: Done) -> None:

@@ -10,6 +10,7 @@ import re
 import secrets
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -113,9 +114,11 @@ def claims(shown: str) -> set[str]:
 
 
 @pytest.fixture(scope="module")
-def desk(deployment: str, tmp_path_factory: pytest.TempPathFactory) -> Desk:
-    """A deployment whose services run."""
-    return Desk(deployment, tmp_path_factory.mktemp("desk"))
+def desk(deployment: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
+    """A deployment whose services run; one worker is enough for it."""
+    desk = Desk(deployment, tmp_path_factory.mktemp("desk"))
+    yield desk
+    desk.aws("ecs").update_service(cluster=DEPLOYMENT, service="worker", desiredCount=1)
 
 
 @pytest.fixture(scope="module")
@@ -248,8 +251,10 @@ def test_a_bad_parameter_fails_before_anything_changes(
 
 def test_a_secret_that_is_no_json_is_named_before_anything_changes(desk: Desk, rolled_back: Any) -> None:
     secrets_manager = desk.aws("secretsmanager")
+    good = secrets_manager.get_secret_value(SecretId=f"{DEPLOYMENT}/database")["SecretString"]
     secrets_manager.put_secret_value(SecretId=f"{DEPLOYMENT}/database", SecretString="swordfish")
     done = desk.run("rotate-database-secret")
+    secrets_manager.put_secret_value(SecretId=f"{DEPLOYMENT}/database", SecretString=good)
     assert done.code == 1
     assert f"the secret {DEPLOYMENT}/database, AWSCURRENT, is not JSON with username and password" in done.output
     assert "swordfish" not in done.output + done.shown
