@@ -11,7 +11,7 @@ import resource
 import secrets
 import sys
 from base64 import b64decode
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from functools import cache
 from importlib.abc import MetaPathFinder
@@ -39,9 +39,8 @@ _LONG_ENOUGH = 16  # characters of what the module `secrets` makes: less is a na
 def watch() -> None:
     """Watch this process from now on."""
     enter()
-    resource.setrlimit(
-        resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1])
-    )  # a dump holds everything
+    # a dump of memory holds everything
+    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
     hush_environment()
     for maker in ("token_hex", "token_urlsafe"):
         setattr(secrets, maker, _watched_maker(getattr(secrets, maker)))
@@ -90,19 +89,29 @@ def _is_secret(name: str) -> bool:
     return re.sub("[^a-z]", "", str(name).lower()) in _FIELDS
 
 
-_looked_into = dict[str, bool]()
+_can_hold_by_type = dict[str, bool]()
 
 
 def _can_hold(descriptor: Any) -> bool:
     """Whether a message of this type can hold a secret at all; most cannot, and need not be looked through."""
     name = descriptor.full_name
-    if name not in _looked_into:
-        _looked_into[name] = False  # a type may hold itself
-        _looked_into[name] = descriptor.name == "SecretPayload" or any(
-            _is_secret(field.name) or (field.message_type is not None and _can_hold(field.message_type))
-            for field in descriptor.fields
+    if name not in _can_hold_by_type:
+        _can_hold_by_type[name] = any(
+            one.name == "SecretPayload" or any(_is_secret(field.name) for field in one.fields)
+            for one in _types_in(descriptor)
         )
-    return _looked_into[name]
+    return _can_hold_by_type[name]
+
+
+def _types_in(descriptor: Any) -> Iterable[Any]:
+    """The type of a message and those of the messages in it, each once: some hold themselves."""
+    found, left = {descriptor.full_name: descriptor}, [descriptor]
+    while left:
+        inner = [field.message_type for field in left.pop().fields if field.message_type is not None]
+        new = {one.full_name: one for one in inner if one.full_name not in found}
+        found |= new
+        left += new.values()
+    return found.values()
 
 
 def _hush_all(data: Any) -> None:
