@@ -116,6 +116,9 @@ class RagonotebooksEngine(Engine):  # type: ignore[misc]  # papermill is untyped
         """
         execution = execution or Execution(save_to=Path(output_path) if output_path else None)
         _check_parameters(nb, execution.secrets)
+        # papermill notes its input here, which is all of it where it came as data
+        if "papermill" in nb.metadata and not isinstance(nb.metadata.papermill.get("input_path"), str):
+            nb.metadata.papermill["input_path"] = None
         manager = _Manager(
             nb,
             output_path=execution.save_to,

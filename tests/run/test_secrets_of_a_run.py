@@ -184,3 +184,12 @@ def test_secret_reads_the_environment_and_files(tmp_path: Path) -> None:
 
     (tmp_path / "key").write_text(f"{SECRET}\n", encoding="utf-8")
     assert secret("env:SEEDED") == secret(f"file:{tmp_path / 'key'}") == SECRET
+
+
+def test_what_was_shown_before_the_run_is_not_kept_beside_it(tmp_path: Path) -> None:
+    path = write(tmp_path / "aws" / "01-one.ipynb", *step(1, check()))
+    node = nbformat.read(path, as_version=4)
+    node.cells[-1].outputs = [v4.new_output("stream", text="of another day")]
+    nbformat.write(node, path)
+    _, where = run(path)
+    assert "of another day" not in evidence(where)["01-aws-01-one.ipynb"]
