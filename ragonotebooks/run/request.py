@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ragonotebooks.catalog.declaration import Value
 from ragonotebooks.catalog.notebook import Notebook
-from ragonotebooks.catalog.runbook import Runbook
+from ragonotebooks.catalog.runbook import CLOUDS, Runbook
 from ragonotebooks.run.events import Listener
 from ragonotebooks.run.results import Mode
 
@@ -53,7 +53,9 @@ class Request:
     @property
     def target(self) -> str:
         """The cloud or sandbox that answers, for a reader."""
-        return f"sandbox {self.sandbox}" if self.sandboxed else f"the {self.runbook.cloud.upper()} cloud"
+        if self.sandboxed:
+            return f"sandbox {self.sandbox}"
+        return f"the {self.runbook.cloud.upper()} cloud" if self.runbook.cloud in CLOUDS else "the clouds"
 
     @property
     def deployment(self) -> str | None:

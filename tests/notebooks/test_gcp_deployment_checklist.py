@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.desk import Desk, Done
+from tests.desk import Desk, Done, proven, unproven
 from tests.google import HERE, PROJECT, api
 from tests.notebooks.checklists import Checklist, holds
 
@@ -178,3 +178,10 @@ def test_a_break_is_found_and_named_under_its_line(
 
 def test_a_healthy_deployment_passes_every_line(here: Desk, healthy: Done) -> None:
     Checklist(here, "deployment-checklist-gcp").passes(healthy, here.folder / "healthy")
+
+
+def test_the_committed_lessons_prove_what_a_verification_proves(here: Desk, healthy: Done) -> None:
+    committed, found = proven(here), proven(here, "--run", str(here.folder / "healthy"))
+    assert unproven(found, committed) == []
+    for exam in ("ACE", "PDE", "PMLE"):
+        assert any(found[exam].values()), exam
