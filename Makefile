@@ -3,10 +3,13 @@ SUPPORTED := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13)
 PYTHON ?= $(firstword $(foreach p,python3 python3.13 python3.12 python3.11,$(shell $(p) -c '$(SUPPORTED)' 2>/dev/null && echo $(p))))
 BIN := .venv/bin
 
-.PHONY: run test lab lint notebooks bench kill clean
+.PHONY: run run-gcp test lab lint notebooks bench kill clean
 
 run: .venv/.run ## run the runbook deploy-aws on the sandbox
 	$(BIN)/ragonotebooks run deploy-aws
+
+run-gcp: .venv/.gcp ## run the runbook deploy-gcp on the sandbox
+	$(BIN)/ragonotebooks run deploy-gcp
 
 test: .venv/.test lint ## pass every test, nbval on every notebook included
 	$(BIN)/pytest -p no:nbval -n 4 --dist loadfile --no-loadscope-reorder
@@ -44,8 +47,12 @@ clean: ## remove what was set up here, and the sandbox of the same name as alway
 
 .venv/.test: .venv/bin/python pyproject.toml constraints.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[test]"
+	touch $@ .venv/.run .venv/.gcp
+
+.venv/.gcp: .venv/bin/python pyproject.toml constraints.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[gcp]"
 	touch $@ .venv/.run
 
 .venv/.lab: .venv/bin/python pyproject.toml constraints.txt
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[lab]"
-	touch $@ .venv/.run
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[lab,gcp]"
+	touch $@ .venv/.run .venv/.gcp

@@ -44,7 +44,7 @@ def who_am_i(target: str) -> tuple[str, str]:
         from google.auth.transport.requests import AuthorizedSession
     except ImportError:
         raise UsageError(
-            "Google's clients are not installed; install them with: pip install 'ragonotebooks[gcp]'"
+            "Google's clients are not installed; install them with: pip install -e '.[gcp]'"
         ) from None
     try:
         credentials, _ = google.auth.default(scopes=_SCOPES)

@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
+from importlib.util import find_spec
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -307,6 +308,7 @@ def _prepared(request: Request) -> list[list[Part]]:
     engine.register()
     for notebook in request.runbook.notebooks:
         _require_kernel(notebook)
+        _require_clients(notebook)
         if request.runbook.notebooks.count(notebook) > 1:
             raise UsageError(f"runbook '{request.runbook.name}' names {notebook.key} twice; name it once")
     return [outline(notebook) for notebook in request.runbook.notebooks]
@@ -331,3 +333,20 @@ def _require_kernel(notebook: Notebook) -> None:
             f"{shown(notebook.path)} asks for the kernel '{name}', which is not installed; "
             f"set its kernel to 'python3' in JupyterLab and save it"
         ) from None
+
+
+def _require_clients(notebook: Notebook) -> None:
+    """Google's clients are an extra of this package; everything else that its notebooks import comes with it."""
+    for module in notebook.imports:
+        if module.startswith("google.") and not _installed(module):
+            raise UsageError(
+                f"{shown(notebook.path)} imports {module}, which is not installed; "
+                "install Google's clients with: pip install -e '.[gcp]'"
+            )
+
+
+def _installed(module: str) -> bool:
+    try:
+        return find_spec(module) is not None
+    except ModuleNotFoundError:  # of the package that it would be in
+        return False

@@ -100,6 +100,15 @@ def test_a_kernel_that_is_not_installed_is_refused_before_anything_is_written(tm
     assert not (tmp_path / "aws" / "out").exists()
 
 
+def test_clients_of_google_that_are_not_installed_are_named_with_their_installation(tmp_path: Path) -> None:
+    path = write(tmp_path / "nb.ipynb", step(1, code("from google.nowhere import nothing"), check()))
+    with pytest.raises(
+        UsageError, match=r"imports google\.nowhere, which is not installed; .+ pip install -e '\.\[gcp\]'"
+    ):
+        run(path)
+    assert not (tmp_path / "out").exists()
+
+
 def test_papermill_alone_gets_the_same_truth_from_the_engine(tmp_path: Path) -> None:
     source = write(tmp_path / "aws" / "01-one.ipynb", step(1, check(HOLDS), code("import os; os._exit(0)")))
     papermill_engines.register("by-entry-point", papermill_engine)
