@@ -43,9 +43,7 @@ def who_am_i(target: str) -> tuple[str, str]:
         from google.auth.exceptions import GoogleAuthError
         from google.auth.transport.requests import AuthorizedSession
     except ImportError:
-        raise UsageError(
-            "Google's clients are not installed; install them with: pip install -e '.[gcp]'"
-        ) from None
+        raise UsageError("Google's clients are not installed; install them with: pip install -e '.[gcp]'") from None
     try:
         credentials, _ = google.auth.default(scopes=_SCOPES)
         session = AuthorizedSession(credentials)  # type: ignore[no-untyped-call]
