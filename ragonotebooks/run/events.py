@@ -57,6 +57,7 @@ class EventLog:
         """
         self._path = path
         self._ended = False
+        self._raises = True
         # unbuffered: what was written is in the file when the process is killed, and nothing is written twice
         self._file = path.open("ab", buffering=0)
         try:
@@ -76,7 +77,12 @@ class EventLog:
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         except OSError as error:
             self._ended = True
-            raise OSError(error.errno, error.strerror, str(self._path)) from None
+            if self._raises:
+                raise OSError(error.errno, error.strerror, str(self._path)) from None
+
+    def end_quietly(self) -> None:
+        """From now on the log just ends when an event cannot be written: the run has failed already since there is no room."""
+        self._raises = False
 
     def __enter__(self) -> Self:
         return self

@@ -147,6 +147,7 @@ class _Runner:
         self._where = where
         self._parts = parts
         self._history = told
+        self._log = log
         self._listeners: list[Listener] = [log, told, *request.listeners]
         self._held = held
         held.tell(where)
@@ -215,6 +216,7 @@ class _Runner:
             return None
         except OSError as error:
             execution.ended = False
+            self._log.end_quietly()
             return Failure(type(error).__name__, _unwritten(error))
         except RuntimeError as error:
             # nbclient's DeadKernelError is one too; it gets here when the kernel dies at its start or behind the last cell.

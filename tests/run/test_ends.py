@@ -15,7 +15,7 @@ from rich.console import Console
 from ragonotebooks.catalog import notebook
 from ragonotebooks.catalog.runbook import Runbook
 from ragonotebooks.errors import RagonotebooksError
-from ragonotebooks.run import history, runner, summary
+from ragonotebooks.run import engine, history, runner, summary
 from ragonotebooks.run.events import Event, Listener
 from ragonotebooks.run.request import Request
 from ragonotebooks.run.results import Run, Status
@@ -65,9 +65,11 @@ def room() -> Iterator[Callable[[Path], None]]:
     resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
+@pytest.mark.parametrize("share", [0, 1_000_000], ids=["a save fails first", "an event fails first"])
 def test_a_disk_that_fills_up_fails_the_step_and_the_run_can_be_resumed(
-    tmp_path: Path, room: Callable[[Path], None]
+    share: int, tmp_path: Path, room: Callable[[Path], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(engine, "_SAVE_SHARE", share)
     path = write(tmp_path / "aws" / "01-one.ipynb", step(1, check()), step(2, check()), step(3, check()))
     full = at("step_started", 2, lambda: room(tmp_path / "aws" / "out" / "events.jsonl"))
     result, folder = run(path, listeners=[full])
