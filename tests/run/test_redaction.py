@@ -152,16 +152,21 @@ def test_what_tells_nothing_by_itself_is_shown() -> None:
     assert knowing(json.dumps(fields), "-----BEGIN CERTIFICATE-----\nshort\n", "short").text(text) == text
 
 
+def notebook_that_shows(text: str) -> Any:
+    outputs = [
+        v4.new_output("stream", name="stderr", text=text),
+        v4.new_output("display_data", data={"text/html": html.escape(text), "application/json": {"a": [text]}}),
+        v4.new_output("error", ename="E", evalue=text, traceback=[repr(text)]),
+    ]
+    cell = v4.new_code_cell(f"key = {text!r}", outputs=outputs, metadata={"note": text})
+    return v4.new_notebook(cells=[v4.new_markdown_cell(text), cell], metadata={"title": text})
+
+
 @UNTIMED
 @given(SECRETS)
 def test_no_part_of_a_notebook_holds_a_secret(secret: str) -> None:
-    outputs = [
-        v4.new_output("stream", name="stderr", text=secret),
-        v4.new_output("display_data", data={"text/html": html.escape(secret), "application/json": {"a": [secret]}}),
-        v4.new_output("error", ename="E", evalue=secret, traceback=[repr(secret)]),
-    ]
-    cell = v4.new_code_cell(f"key = {secret!r}", outputs=outputs, metadata={"note": secret})
-    node = v4.new_notebook(cells=[v4.new_markdown_cell(secret), cell], metadata={"title": secret})
+    assume(not holds(nbformat.writes(notebook_that_shows("")), secret))  # such as a word of the format itself
+    node = notebook_that_shows(secret)
     knowing(secret).clean_notebook(node)
     nbformat.validate(node)
     assert not holds(nbformat.writes(node), secret)
