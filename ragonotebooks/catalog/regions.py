@@ -7,14 +7,17 @@ from ragonotebooks.errors import UsageError
 DEFAULT = {"aws": "us-east-1", "gcp": "us-central1"}
 """Where things are made unless told otherwise, by cloud."""
 
-_CLOUDS = {"aws": "AWS", "gcp": "Google Cloud"}
+CLOUDS = tuple(DEFAULT)
+"""The clouds that a lesson or a runbook can be for."""
+
+_TITLES = {"aws": "AWS", "gcp": "Google Cloud"}
 
 
 def known(region: str, cloud: str) -> str:
     """The region itself when the cloud has it; a UsageError names the nearest one."""
     regions = _of_aws() if cloud == "aws" else _of_gcp()
     if region not in regions:
-        raise UsageError(f"region '{region}' does not exist on {_CLOUDS[cloud]}; {did_you_mean(region, regions)}")
+        raise UsageError(f"region '{region}' does not exist on {_TITLES[cloud]}; {did_you_mean(region, regions)}")
     return region
 
 

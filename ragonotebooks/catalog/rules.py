@@ -90,7 +90,7 @@ def _sections(lesson: Notebook) -> Iterator[Finding]:
 )
 def _top(lesson: Notebook) -> Iterator[Finding]:
     # what compares clouds has no place in the order of either
-    number = r" \d\d" if lesson.is_lesson and lesson.cloud in regions.DEFAULT else ""
+    number = r" \d\d" if lesson.is_lesson and lesson.cloud in regions.CLOUDS else ""
     if not re.search(rf"^# [A-Z]+{number} · \S", lesson.preamble, re.MULTILINE):
         yield 0, "the title line is missing"
     missing = [fact for fact in ("purpose", "minutes", "risk", "cost") if not getattr(lesson, fact)]

@@ -12,11 +12,9 @@ from ragonotebooks.catalog.declaration import Value
 from ragonotebooks.catalog.nearest import did_you_mean
 from ragonotebooks.catalog.notebook import Notebook
 from ragonotebooks.catalog.parameters import Parameter
+from ragonotebooks.catalog.regions import CLOUDS
 from ragonotebooks.catalog.values import convert, settle
 from ragonotebooks.errors import UsageError
-
-CLOUDS = ("aws", "gcp")
-"""The clouds that a runbook can be for."""
 
 _FIELDS = ("title", "cloud", "purpose", "notebooks")
 _OPTIONAL = ("checklist",)

@@ -91,12 +91,12 @@ def _aws(target: str, region: str, account: str | None, yes: bool) -> "Account":
 
 
 def _gcp(target: str, region: str, account: str | None, yes: bool) -> "Account":
-    from ragonotebooks.lesson.gcp import who_am_i
+    from ragonotebooks.lesson.gcp import NAMED, who_am_i
 
     if target == "cloud" and account is None and yes:
         raise _unnamed("credentials of Google Cloud are good for any project")
     if target == "cloud" and account is not None:
-        os.environ["RAGONOTEBOOKS_PROJECT"] = account
+        os.environ[NAMED] = account
     project, _ = who_am_i(target)  # which says it, when Google's clients are not installed
     from ragonotebooks.cleanup import gcp
 

@@ -6,7 +6,8 @@ from typing import Any, Final
 
 from ragonotebooks.errors import RagonotebooksError, UsageError
 
-_NAMED: Final = "RAGONOTEBOOKS_ACCOUNT"
+NAMED: Final = "RAGONOTEBOOKS_ACCOUNT"
+"""The environment variable that names the account of the target `cloud`."""
 
 
 def variables(region: str) -> dict[str, str]:
@@ -30,15 +31,15 @@ def who_am_i(target: str) -> tuple[str, str]:
     import boto3
     from botocore.exceptions import BotoCoreError, ClientError
 
-    named = os.environ.get(_NAMED)
+    named = os.environ.get(NAMED)
     if target == "cloud" and not named:
-        raise UsageError(f"target 'cloud' changes a real account: name the one you mean with {_NAMED}=<account id>")
+        raise UsageError(f"target 'cloud' changes a real account: name the one you mean with {NAMED}=<account id>")
     try:
         answer: dict[str, Any] = boto3.client("sts").get_caller_identity()
     except (BotoCoreError, ClientError) as error:
         raise RagonotebooksError(f"AWS does not know who you are ({error}); check your credentials") from error
     if target == "cloud" and answer["Account"] != named:
         raise UsageError(
-            f"your credentials are for account {answer['Account']}, but {_NAMED} names {named}; nothing was changed"
+            f"your credentials are for account {answer['Account']}, but {NAMED} names {named}; nothing was changed"
         )
     return answer["Account"], answer["Arn"]

@@ -6,7 +6,9 @@ from typing import Final
 
 from ragonotebooks.errors import RagonotebooksError, UsageError
 
-_NAMED: Final = "RAGONOTEBOOKS_PROJECT"
+NAMED: Final = "RAGONOTEBOOKS_PROJECT"
+"""The environment variable that names the project of the target `cloud`."""
+
 _SCOPES: Final = (
     "https://www.googleapis.com/auth/cloud-platform",
     "https://www.googleapis.com/auth/userinfo.email",
@@ -18,7 +20,7 @@ _TOKENS: Final = "https://oauth2.googleapis.com/tokeninfo"
 
 def variables(region: str) -> dict[str, str]:
     """What makes clients of a real project use it; a region is named in every call."""
-    named = os.environ.get(_NAMED)
+    named = os.environ.get(NAMED)
     return {"GOOGLE_CLOUD_PROJECT": named} if named else {}
 
 
@@ -35,9 +37,9 @@ def who_am_i(target: str) -> tuple[str, str]:
         UsageError: No project was named, or its clients are not installed.
         RagonotebooksError: The credentials are not good, or the project is not theirs to see.
     """
-    named = os.environ.get(_NAMED) if target == "cloud" else os.environ["GOOGLE_CLOUD_PROJECT"]
+    named = os.environ.get(NAMED) if target == "cloud" else os.environ["GOOGLE_CLOUD_PROJECT"]
     if not named or named.isdecimal():
-        raise UsageError(f"target 'cloud' changes a real project: name the one you mean with {_NAMED}=<project id>")
+        raise UsageError(f"target 'cloud' changes a real project: name the one you mean with {NAMED}=<project id>")
     try:
         import google.auth
         from google.auth.exceptions import GoogleAuthError

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 
+from ragonotebooks.run import folder
 from ragonotebooks.run.checklist import SIGNS, STATUS, Evidence, Judged, worst
 from ragonotebooks.run.html import Markup, each, tag
 from ragonotebooks.run.page import PAGE, style
@@ -29,10 +30,10 @@ _PRINT = """
 """
 
 
-def write(run: Run, judged: Sequence[Judged], folder: Path) -> Path:
-    """Write the checklist of the run into its folder and return its path."""
-    path = folder / "checklist.html"
-    path.write_text(render(run, judged), encoding="utf-8")
+def write(run: Run, judged: Sequence[Judged], where: Path) -> Path:
+    """Write the checklist of the run into its folder and return its path; raises OSError when it cannot be written."""
+    path = where / "checklist.html"
+    folder.write(path, render(run, judged))
     return path
 
 

@@ -48,11 +48,11 @@ def to_markdown(run: Run) -> str:
     steps = [(notebook, step) for notebook in run.notebooks for step in _told(notebook)]
     rows = [_row(notebook, step) for notebook, step in steps]
     failures = [
-        f"- **{_cell(notebook.key)}, {_cell(step.label)}:** {_cell(_said(failure))}"
+        f"- **{_cell(notebook.key)}, {_cell(step.label)}:** {_cell(failure.said)}"
         for notebook, step in steps
         for failure in step.failures
     ]
-    failures += [f"- **{_cell(one.key)}:** {_cell(_said(one.failure))}" for one in run.notebooks if one.failure]
+    failures += [f"- **{_cell(one.key)}:** {_cell(one.failure.said)}" for one in run.notebooks if one.failure]
     parts = [
         f"## {SIGNS[run.status]} {_cell(run.title)}: {run.status}",
         f"{run.mode} of `{run.runbook}` on {run.target}, {run.started:%d %B %Y, %H:%M} UTC, {run.seconds:.1f} s{price}",
@@ -122,14 +122,10 @@ def _case(
 ) -> None:
     case = SubElement(suite, "testcase", classname=notebook, name=_NO_XML.sub("", name), time=f"{seconds:.3f}")
     for failure in failures:
-        message = _NO_XML.sub("", _said(failure))
+        message = _NO_XML.sub("", failure.said)
         SubElement(case, "failure", type=failure.error, message=message).text = _NO_XML.sub("", failure.source)
     if status in (Status.BLOCKED, Status.SKIPPED):
         SubElement(case, "skipped", message=f"blocked by {blocked_by}" if blocked_by else str(status))
-
-
-def _said(failure: Failure) -> str:
-    return failure.message if failure.check else f"{failure.error}: {failure.message}"
 
 
 def _row(notebook: NotebookRun, step: Step) -> str:

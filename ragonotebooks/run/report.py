@@ -132,7 +132,7 @@ def _step(step: Step) -> Markup:
     )
     blocked = tag("p", f"Blocked by {step.blocked_by}.", class_="soft") if step.blocked_by else ""
     earlier = (
-        f"Attempt {number} failed: {_one_line(failure)}"
+        f"Attempt {number} failed: {failure.said}"
         for number, attempt in enumerate(step.earlier, 1)
         for failure in attempt.failures
     )
@@ -144,10 +144,6 @@ def _step(step: Step) -> Markup:
         _chips(step),
     ]
     return tag("div", head, tag("div", *inside, class_="inside"), class_="step")
-
-
-def _one_line(failure: Failure) -> str:
-    return failure.message if failure.check else f"{failure.error}: {failure.message}"
 
 
 def _check(check: Check) -> Markup:

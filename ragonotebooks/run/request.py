@@ -7,11 +7,13 @@ from pathlib import Path
 
 from ragonotebooks.catalog.declaration import Value
 from ragonotebooks.catalog.notebook import Notebook
-from ragonotebooks.catalog.runbook import CLOUDS, Runbook
+from ragonotebooks.catalog.regions import CLOUDS
+from ragonotebooks.catalog.runbook import Runbook
+from ragonotebooks.lesson import aws, gcp
 from ragonotebooks.run.events import Listener
 from ragonotebooks.run.results import Mode
 
-_ACCOUNTS = {"aws": "RAGONOTEBOOKS_ACCOUNT", "gcp": "RAGONOTEBOOKS_PROJECT"}
+_ACCOUNTS = {"aws": aws.NAMED, "gcp": gcp.NAMED}
 """The environment variables that name the account or project of the target `cloud`."""
 
 Values = dict[str, Value | None]

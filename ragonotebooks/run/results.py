@@ -52,6 +52,11 @@ class Failure:
     source: str = ""
     check: Check | None = None
 
+    @property
+    def said(self) -> str:
+        """The message, with the error's name before it unless a check says it all."""
+        return self.message if self.check else f"{self.error}: {self.message}"
+
 
 @dataclass(frozen=True, slots=True)
 class Attempt:

@@ -1,8 +1,6 @@
 """CodeBuild: builds run what their buildspec says, with the rights of their role, and tell the truth about it."""
 
-import io
 import json
-import zipfile
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +8,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from ragonotebooks.sandbox.aws.buildspec import BuildspecError, parse
+from tests.sandbox.archives import zipped
 from tests.sandbox.conftest import Sandbox, eventually
 
 BUCKET, KEY = "codebuild-source", "source/app.zip"
@@ -21,14 +20,6 @@ def spec(**phases: Any) -> str:
     """A buildspec of phases, each a list of commands."""
     made = {name: {"commands": commands} for name, commands in phases.items() if name not in ("env", "artifacts")}
     return json.dumps({"version": 0.2, "phases": made, **{n: phases[n] for n in ("env", "artifacts") if n in phases}})
-
-
-def packed(files: dict[str, str]) -> bytes:
-    content = io.BytesIO()
-    with zipfile.ZipFile(content, "w") as archive:
-        for name, text in files.items():
-            archive.writestr(name, text)
-    return content.getvalue()
 
 
 @dataclass
@@ -48,7 +39,7 @@ class Builder:
 
     def commit(self, files: dict[str, str], key: str = KEY) -> str:
         """Upload a source and return its version."""
-        return str(self.s3.put_object(Bucket=BUCKET, Key=key, Body=packed(files))["VersionId"])
+        return str(self.s3.put_object(Bucket=BUCKET, Key=key, Body=zipped(files))["VersionId"])
 
     def start(self, name: str, **more: Any) -> str:
         return str(self.codebuild.start_build(projectName=name, **more)["build"]["id"])

@@ -248,6 +248,8 @@ class TestTargets:
         assert [one["Target"] for one in described] == targets
         assert {one["TargetHealth"]["Reason"] for one in described} == {"Target.NotInUse"}
         web.elb.deregister_targets(TargetGroupArn=group, Targets=targets[:1])
+        # it drains until the load balancer says that no request of it is left
+        web.elb.get_waiter("target_deregistered").wait(TargetGroupArn=group, Targets=targets[:1])
         described = web.elb.describe_target_health(TargetGroupArn=group)["TargetHealthDescriptions"]
         assert [one["Target"] for one in described] == targets[1:]
 

@@ -1,7 +1,7 @@
 """The door of the Google Cloud: who calls, whether the API is enabled, and whether policies allow the call."""
 
 from ragonotebooks.sandbox.gcp.cloud import IAM, Cloud
-from ragonotebooks.sandbox.gcp.errors import ApiError
+from ragonotebooks.sandbox.gcp.errors import ApiError, not_found
 from ragonotebooks.sandbox.gcp.identity import Caller
 from ragonotebooks.sandbox.gcp.policies import answers
 from ragonotebooks.sandbox.gcp.service import Call, Service
@@ -75,6 +75,21 @@ def require_permission(call: Call, permission: str, path: str) -> None:
     """Refuse a call whose caller lacks a permission on `path`."""
     if not may(call, permission, path):
         raise denied(permission, path, call.service)
+
+
+def require_account(call: Call, name: str, shown: str, refusal: str) -> None:
+    """Refuse a service account that does not exist, or that the caller may not let something run as.
+
+    Args:
+        call: Who asks for it.
+        name: Its full name: `projects/p/serviceAccounts/EMAIL`.
+        shown: What it is called where it does not exist.
+        refusal: What a caller is told who lacks `iam.serviceAccounts.actAs`.
+    """
+    if call.cloud.store.find(IAM, name) is None:
+        raise not_found(f"The service account {shown}")
+    if not call.cloud.policies.allows(call.caller, "iam.serviceAccounts.actAs", IAM, name):
+        raise ApiError("PERMISSION_DENIED", refusal)
 
 
 def may(call: Call, permission: str, path: str) -> bool:

@@ -4,6 +4,9 @@ import re
 from typing import Final
 from urllib.parse import quote, unquote
 
+DOWNLOAD: Final = "artifactregistry.repositories.downloadArtifacts"
+"""The permission to pull."""
+
 REFERENCE: Final = re.compile(
     r"(?P<location>[a-z0-9-]+)-docker\.pkg\.dev/(?P<project>[^/]+)/(?P<repository>[^/]+)/(?P<package>[^:@]+)"
     r"(?::(?P<tag>[^@]+))?(?:@(?P<digest>sha256:[0-9a-f]{64}))?"

@@ -15,7 +15,7 @@ from werkzeug.wrappers import Request, Response
 
 from ragonotebooks.images.image import INDEXES, Image, Manifest
 from ragonotebooks.sandbox.gcp import access, engine
-from ragonotebooks.sandbox.gcp.artifact_names import docker_name, location_of, package_name, repository_of
+from ragonotebooks.sandbox.gcp.artifact_names import DOWNLOAD, docker_name, location_of, package_name, repository_of
 from ragonotebooks.sandbox.gcp.cloud import Cloud
 from ragonotebooks.sandbox.gcp.errors import ApiError
 from ragonotebooks.sandbox.gcp.identity import Caller
@@ -29,7 +29,6 @@ _HOST: Final = re.compile(r"(?P<location>[a-z0-9-]+)-docker\.pkg\.dev(:\d+)?")
 _NAME: Final = re.compile(r"(?P<project>[^/]+)/(?P<repository>[^/]+)/(?P<image>.+)")
 _USER: Final = "oauth2accesstoken"
 _UPLOADS: Final = frozenset(("put manifest", "start upload", "add to upload", "finish upload"))
-_DOWNLOAD: Final = "artifactregistry.repositories.downloadArtifacts"
 _UPLOAD: Final = "artifactregistry.repositories.uploadArtifacts"
 
 
@@ -109,7 +108,7 @@ class _Catalogue:
             return
         package = self._package(repository)
         name = repository_of(package)
-        permission = _UPLOAD if action in _UPLOADS else _DOWNLOAD
+        permission = _UPLOAD if action in _UPLOADS else DOWNLOAD
         entry = self.entry
         entry.service, entry.action = self._service.host, _DOCKER[action]
         entry.caller, entry.resource, entry.region = caller.email, name, self._location

@@ -12,7 +12,7 @@ from ragonotebooks.sandbox.gcp import conditions
 from ragonotebooks.sandbox.gcp.cloud import IAM, Cloud
 from ragonotebooks.sandbox.gcp.errors import ApiError, already_exists, invalid, unmet, unsupported
 from ragonotebooks.sandbox.gcp.identity import Caller
-from ragonotebooks.sandbox.gcp.json_service import JsonService, page
+from ragonotebooks.sandbox.gcp.json_service import JsonService, page, refuse_unknown
 from ragonotebooks.sandbox.gcp.jwks import claims_signed_by
 from ragonotebooks.sandbox.gcp.service import Call, rpc
 
@@ -54,7 +54,7 @@ class IdentityPools(JsonService):
     def _create_pool(self, call: Call) -> Json:
         if call.path.split("/")[3] != "global":
             raise invalid("Workload identity pools are in the location global.", {"parent": "global"})
-        _refuse_unknown("WorkloadIdentityPool", call.body, _OF_A_POOL)
+        refuse_unknown("WorkloadIdentityPool", call.body, _OF_A_POOL)
         return self._keep(call, call.message.get("workloadIdentityPoolId", ""), dict(call.body))
 
     @rpc(f"{_PROVIDERS}.create")
@@ -103,7 +103,7 @@ class IdentityPools(JsonService):
         if "attributeMapping" in before:
             _check_provider(after)
         else:
-            _refuse_unknown("WorkloadIdentityPool", call.body, _OF_A_POOL)
+            refuse_unknown("WorkloadIdentityPool", call.body, _OF_A_POOL)
         self.cloud.store.put(self.host, call.path, after)
         return after
 
@@ -206,9 +206,9 @@ def _refused(problem: str) -> ApiError:
 
 
 def _check_provider(provider: Json) -> None:
-    _refuse_unknown("WorkloadIdentityPoolProvider", provider, _OF_A_PROVIDER | {"state"})
+    refuse_unknown("WorkloadIdentityPoolProvider", provider, _OF_A_PROVIDER | {"state"})
     oidc = provider.get("oidc") or {}
-    _refuse_unknown("Oidc", oidc, _OF_OIDC)
+    refuse_unknown("Oidc", oidc, _OF_OIDC)
     if not str(oidc.get("issuerUri", "")).startswith("https://"):
         raise invalid("The issuer of a provider is an https URL.", {"oidc.issuerUri": "required"})
     mapping = provider.get("attributeMapping") or {}
@@ -231,8 +231,3 @@ def _check_provider(provider: Json) -> None:
         raise invalid(text, {"attributeCondition": "required"})
     if condition:
         conditions.holds_of(condition, lambda name: "" if name.startswith("assertion.") else None, everything=True)
-
-
-def _refuse_unknown(kind: str, given: Json, known: frozenset[str]) -> None:
-    if unknown := sorted(set(given) - known):
-        raise unsupported(f"{unknown[0]} of a {kind}")

@@ -7,7 +7,7 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
 
 from ragonotebooks.sandbox.gcp.apis import is_map, is_repeated
-from ragonotebooks.sandbox.gcp.errors import invalid
+from ragonotebooks.sandbox.gcp.errors import invalid, unsupported
 
 Behaviours = Mapping[str, Mapping[str, frozenset[str]]]
 
@@ -50,6 +50,17 @@ def is_empty(message: Message, field: FieldDescriptor) -> bool:
     if is_repeated(field):
         return len(getattr(message, field.name)) == 0
     return not message.HasField(field.name) if field.has_presence else not getattr(message, field.name)
+
+
+def refuse(message: Message, names: Iterable[str]) -> None:
+    """Refuse fields that a message sets.
+
+    Raises:
+        ApiError: UNIMPLEMENTED, for the first of them.
+    """
+    for name in names:
+        if not is_empty(message, message.DESCRIPTOR.fields_by_name[name]):
+            raise unsupported(f"{name} of a {message.DESCRIPTOR.name}")
 
 
 def copy_of(message: Message) -> Any:

@@ -4,7 +4,7 @@ Standard are `get`, `list`, `insert`/`create`, `patch`, `update` and `delete` on
 """
 
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any, ClassVar, Final
@@ -169,6 +169,12 @@ def _list(call: Call) -> Any:
         call.cloud.store.get(call.service.host, parent)
     shown = [_shown(call, entry.resource) for entry in call.cloud.store.children(call.service.host, call.path)]
     return page(call, shown)
+
+
+def refuse_unknown(kind: str, given: Iterable[str], known: Iterable[str]) -> None:
+    """Refuse fields that the sandbox does not know, `filter of a Subscription`; an ApiError names the first."""
+    if unknown := sorted(set(given) - set(known)):
+        raise unsupported(f"{unknown[0]} of a {kind}")
 
 
 def page(call: Call, found: list[Json], field: str = "items") -> Json:

@@ -1,8 +1,5 @@
 """What tests of Cloud Build share: an image that runs Python, an account whose builds may use it, sources, and their log."""
 
-import io
-import tarfile
-import zipfile
 from typing import Any
 
 import google.auth
@@ -91,21 +88,3 @@ def rest(verb: str, url: str, body: Any = None) -> Any:
 
 def publish(topic: str, message: dict[str, Any]) -> None:
     rest("POST", f"https://pubsub.googleapis.com/v1/{topic}:publish", {"messages": [message]})
-
-
-def zipped(files: dict[str, str]) -> bytes:
-    content = io.BytesIO()
-    with zipfile.ZipFile(content, "w") as archive:
-        for name, text in files.items():
-            archive.writestr(name, text)
-    return content.getvalue()
-
-
-def tarred(files: dict[str, str]) -> bytes:
-    content = io.BytesIO()
-    with tarfile.open(fileobj=content, mode="w:gz") as archive:
-        for name, text in files.items():
-            about = tarfile.TarInfo(name)
-            about.size = len(text)
-            archive.addfile(about, io.BytesIO(text.encode()))
-    return content.getvalue()

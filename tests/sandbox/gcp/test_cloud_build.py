@@ -10,8 +10,9 @@ from google.cloud import iam_admin_v1, secretmanager
 from google.cloud.devtools import cloudbuild_v1
 from google.iam.v1 import policy_pb2
 
+from tests.sandbox.archives import tarred, zipped
 from tests.sandbox.conftest import Sandbox, eventually
-from tests.sandbox.gcp.building import BUCKET, SH, Builder, Status, grant, name_of, rest, tarred, zipped
+from tests.sandbox.gcp.building import BUCKET, SH, Builder, Status, grant, name_of, rest
 from tests.sandbox.gcp.conftest import PROJECT
 from tests.sandbox.gcp.images import LOCATION
 from tests.sandbox.gcp.running import account

@@ -8,11 +8,12 @@ from typing import Any, Final
 
 from google.cloud.devtools.cloudbuild_v1 import types
 
-from ragonotebooks.sandbox.gcp.artifact_names import REFERENCE
+from ragonotebooks.sandbox.gcp.access import require_account
+from ragonotebooks.sandbox.gcp.artifact_names import DOWNLOAD, REFERENCE
 from ragonotebooks.sandbox.gcp.build import substitutions
-from ragonotebooks.sandbox.gcp.cloud import IAM, Cloud
-from ragonotebooks.sandbox.gcp.errors import ApiError, invalid, not_found, unsupported
-from ragonotebooks.sandbox.gcp.fields import is_empty
+from ragonotebooks.sandbox.gcp.cloud import Cloud
+from ragonotebooks.sandbox.gcp.errors import invalid, unsupported
+from ragonotebooks.sandbox.gcp.fields import refuse
 from ragonotebooks.sandbox.gcp.identity import caller_of
 from ragonotebooks.sandbox.gcp.service import Call
 
@@ -37,7 +38,8 @@ def check(build: Any) -> None:
     Raises:
         ApiError: What is wrong with it.
     """
-    _refuse(build, build.options, build.available_secrets, *build.steps)
+    for part in (build, build.options, build.available_secrets, *build.steps):
+        _refuse(part)
     if not build.steps:
         raise invalid("generic::invalid_argument: invalid build: no build steps specified", {"build.steps": "required"})
     for step in build.steps:
@@ -65,24 +67,17 @@ def check_account(call: Call, account: str) -> None:
         hint = "The sandbox has no default service account: give the build one."
         raise invalid(f"The build has no service_account. {hint}", {"build.service_account": "required"})
     name = f"{call.cloud.project.name}/serviceAccounts/{email_of(account)}"
-    if call.cloud.store.find(IAM, name) is None:
-        raise not_found(f"The service account {account}")
-    if not call.cloud.policies.allows(call.caller, "iam.serviceAccounts.actAs", IAM, name):
-        text = f"caller does not have permission to act as service account {name}: iam.serviceAccounts.actAs"
-        raise ApiError("PERMISSION_DENIED", text)
+    text = f"caller does not have permission to act as service account {name}: iam.serviceAccounts.actAs"
+    require_account(call, name, account, text)
 
 
 def account_may_pull(cloud: Cloud, email: str, repository: str) -> bool:
     """Whether the account of a build may use an image of a repository."""
-    download = "artifactregistry.repositories.downloadArtifacts"
-    return cloud.policies.allows(caller_of(email), download, "artifactregistry.googleapis.com", repository)
+    return cloud.policies.allows(caller_of(email), DOWNLOAD, "artifactregistry.googleapis.com", repository)
 
 
-def _refuse(*messages: Any) -> None:
-    for message in messages:
-        for name in _UNSUPPORTED.get(message.DESCRIPTOR.name, ()):
-            if not is_empty(message, message.DESCRIPTOR.fields_by_name[name]):
-                raise unsupported(f"{name} of a {message.DESCRIPTOR.name}")
+def _refuse(message: Any) -> None:
+    refuse(message, _UNSUPPORTED.get(message.DESCRIPTOR.name, ()))
 
 
 def _check_step(step: Any) -> None:

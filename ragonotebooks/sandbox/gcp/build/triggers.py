@@ -12,7 +12,7 @@ from google.cloud.devtools.cloudbuild_v1 import types
 
 from ragonotebooks.sandbox.gcp.build import request, substitutions
 from ragonotebooks.sandbox.gcp.errors import invalid, not_found, unsupported
-from ragonotebooks.sandbox.gcp.fields import is_empty
+from ragonotebooks.sandbox.gcp.fields import refuse
 from ragonotebooks.sandbox.gcp.service import Call
 
 PUBSUB: Final = "pubsub.googleapis.com"
@@ -29,9 +29,7 @@ def check(call: Call, trigger: Any) -> None:
     Raises:
         ApiError: What is wrong with it.
     """
-    for name in _UNSUPPORTED:
-        if not is_empty(trigger, trigger.DESCRIPTOR.fields_by_name[name]):
-            raise unsupported(f"{name} of a BuildTrigger")
+    refuse(trigger, _UNSUPPORTED)
     if not trigger.HasField("build"):
         raise invalid("A trigger without a repository has its build inline.", {"trigger.build": "required"})
     substitutions.check_keys(trigger.substitutions)

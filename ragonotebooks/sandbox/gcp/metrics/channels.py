@@ -13,7 +13,6 @@ from google.cloud.monitoring_v3 import types
 from ragonotebooks.sandbox.gcp.cloud import Cloud
 from ragonotebooks.sandbox.gcp.errors import invalid, unsupported
 from ragonotebooks.sandbox.gcp.fields import copy_of
-from ragonotebooks.sandbox.gcp.identity import caller_of
 from ragonotebooks.sandbox.gcp.metrics.alerts import HOST, Alert, Json
 from ragonotebooks.sandbox.gcp.metrics.outside import agent, send
 
@@ -81,13 +80,9 @@ def tell(cloud: Cloud, alert: Alert) -> None:
 def _publish(cloud: Cloud, channel: Any, body: bytes) -> None:
     """Publish to the channel's topic, if Monitoring's own account may."""
     topic = cloud.project.canonical(channel.labels["topic"], numbered=False)
-    if not cloud.policies.allows(caller_of(agent(cloud)), "pubsub.topics.publish", _PUBSUB, topic):
-        _failed(channel, f"{agent(cloud)} may not publish to {topic}")
-    elif cloud.store.find(_PUBSUB, topic) is None:
-        _failed(channel, f"there is no topic {topic}")
-    else:
-        pubsub: Any = cloud.service(_PUBSUB)
-        pubsub.publish(topic, {"data": base64.b64encode(body).decode()})
+    pubsub: Any = cloud.service(_PUBSUB)
+    if problem := pubsub.publish_as(agent(cloud), topic, {"data": base64.b64encode(body).decode()}):
+        _failed(channel, problem)
 
 
 def _failed(channel: Any, why: str) -> None:

@@ -10,10 +10,12 @@ from typing import Any, Final
 
 from google.cloud.run_v2 import types
 
-from ragonotebooks.sandbox.gcp.cloud import IAM, Cloud
+from ragonotebooks.sandbox.gcp import fields
+from ragonotebooks.sandbox.gcp.access import require_account
+from ragonotebooks.sandbox.gcp.artifact_names import DOWNLOAD
+from ragonotebooks.sandbox.gcp.cloud import Cloud
 from ragonotebooks.sandbox.gcp.compute import names
-from ragonotebooks.sandbox.gcp.errors import ApiError, invalid, not_found, unsupported
-from ragonotebooks.sandbox.gcp.fields import is_empty
+from ragonotebooks.sandbox.gcp.errors import ApiError, invalid, unsupported
 from ragonotebooks.sandbox.gcp.identity import caller_of
 from ragonotebooks.sandbox.gcp.service import Call
 
@@ -74,11 +76,8 @@ def complete(call: Call, template: Any) -> str:
 
 
 def refuse(message: Any, names_of_fields: tuple[str, ...]) -> None:
-    """Refuse fields that a message sets."""
-    for name in names_of_fields:
-        field = message.DESCRIPTOR.fields_by_name.get(name)
-        if field is not None and not is_empty(message, field) and getattr(message, name):
-            raise unsupported(f"{name} of a {message.DESCRIPTOR.name}")
+    """Refuse fields that a message has, and sets to more than nothing."""
+    fields.refuse(message, (name for name in names_of_fields if getattr(message, name, None)))
 
 
 def secret_version(project: str, secret: str, version: str) -> str:
@@ -164,11 +163,8 @@ def _check_account(call: Call, template: Any) -> None:
         hint = "The sandbox has no default service account: give the template one."
         raise invalid(f"The template has no service account. {hint}", {"template.service_account": "required"})
     name = f"{call.cloud.project.name}/serviceAccounts/{email}"
-    if call.cloud.store.find(IAM, name) is None:
-        raise not_found(f"The service account {email}")
-    if not call.cloud.policies.allows(call.caller, "iam.serviceAccounts.actAs", IAM, name):
-        text = f"Permission 'iam.serviceaccounts.actAs' denied on service account {email} (or it may not exist)."
-        raise ApiError("PERMISSION_DENIED", text)
+    text = f"Permission 'iam.serviceaccounts.actAs' denied on service account {email} (or it may not exist)."
+    require_account(call, name, email, text)
 
 
 def _check_network(call: Call, access: Any) -> None:
@@ -196,11 +192,10 @@ def subnetwork_of(call: Call, name: str) -> str:
 def _digest(call: Call, image: str) -> str:
     registry: Any = call.cloud.service(ARTIFACTS)
     repository, digest = registry.resolve(image)
-    download = "artifactregistry.repositories.downloadArtifacts"
-    if not call.cloud.policies.allows(call.caller, download, ARTIFACTS, repository):
+    if not call.cloud.policies.allows(call.caller, DOWNLOAD, ARTIFACTS, repository):
         text = (
             f"User '{call.email}' does not have permission to access the image {image}: "
-            f"Permission '{download}' denied on resource '//{ARTIFACTS}/{repository}' (or it may not exist)."
+            f"Permission '{DOWNLOAD}' denied on resource '//{ARTIFACTS}/{repository}' (or it may not exist)."
         )
         raise ApiError("PERMISSION_DENIED", text)
     return str(digest)

@@ -12,8 +12,9 @@ from google.protobuf import json_format
 
 from ragonotebooks.sandbox.gcp.access import may, require_permission
 from ragonotebooks.sandbox.gcp.cloud import Cloud
-from ragonotebooks.sandbox.gcp.errors import already_exists, invalid, unsupported
-from ragonotebooks.sandbox.gcp.json_service import JsonService, now, page
+from ragonotebooks.sandbox.gcp.errors import already_exists, invalid
+from ragonotebooks.sandbox.gcp.identity import caller_of
+from ragonotebooks.sandbox.gcp.json_service import JsonService, now, page, refuse_unknown
 from ragonotebooks.sandbox.gcp.service import Call, rpc
 from ragonotebooks.sandbox.gcp.subscriptions import Inbox
 
@@ -53,7 +54,7 @@ class PubSub(JsonService):
 
     @rpc("pubsub.projects.topics.create")
     def _create(self, call: Call) -> Json:
-        self._check_new(call, "a Topic", _FIELDS)
+        self._check_new(call, "Topic", _FIELDS)
         topic = {**call.body, "name": call.path}
         self.cloud.store.put(self.host, call.path, topic)
         return topic
@@ -61,8 +62,7 @@ class PubSub(JsonService):
     def _check_new(self, call: Call, kind: str, known: frozenset[str]) -> None:
         if not _ID.fullmatch(call.path.rpartition("/")[2]):
             raise invalid(f"Invalid resource name given (name={call.path}): it must match {_ID.pattern}.")
-        if unknown := sorted(set(call.body) - known):
-            raise unsupported(f"{unknown[0]} of {kind}")
+        refuse_unknown(kind, call.body, known)
         if self.cloud.store.find(self.host, call.path) is not None:
             raise already_exists(f"Resource already exists in the project (resource={call.path.rpartition('/')[2]})")
 
@@ -99,6 +99,19 @@ class PubSub(JsonService):
         self.cloud.context.changed.notify_all()
         return str(published["messageId"])
 
+    def may_publish(self, email: str, topic: str) -> bool:
+        """Whether the account of another service may publish to a topic, there or not."""
+        return self.cloud.policies.allows(caller_of(email), "pubsub.topics.publish", self.host, topic)
+
+    def publish_as(self, email: str, topic: str, message: Json) -> str | None:
+        """Publish what another service tells; return why it cannot, None when it could. Whoever calls holds the lock."""
+        if not self.may_publish(email, topic):
+            return f"{email} may not publish to {topic}"
+        if self.cloud.store.find(self.host, topic) is None:
+            return f"there is no topic {topic}"
+        self.publish(topic, message)
+        return None
+
     def _subscriptions(self, topic: str) -> list[Json]:
         """The subscriptions to a topic."""
         every = self.cloud.store.children(self.host, f"{self.cloud.project.name}/subscriptions")
@@ -106,7 +119,7 @@ class PubSub(JsonService):
 
     @rpc("pubsub.projects.subscriptions.create")
     def _subscribe(self, call: Call) -> Json:
-        self._check_new(call, "a Subscription", _FIELDS_OF_SUBSCRIPTIONS)
+        self._check_new(call, "Subscription", _FIELDS_OF_SUBSCRIPTIONS)
         topic, seconds = str(call.body.get("topic", "")), call.body.get("ackDeadlineSeconds") or _DEADLINE
         self.cloud.store.get(self.host, topic)
         require_permission(call, "pubsub.topics.attachSubscription", topic)
@@ -176,8 +189,7 @@ class PubSub(JsonService):
 
 
 def _check(message: Json) -> None:
-    if unknown := sorted(set(message) - {"data", "attributes"}):
-        raise unsupported(f"{unknown[0]} of a PubsubMessage")
+    refuse_unknown("PubsubMessage", message, ("data", "attributes"))
     try:
         size = len(base64.b64decode(message.get("data", ""), validate=True))
     except binascii.Error:

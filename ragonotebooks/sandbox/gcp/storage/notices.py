@@ -12,7 +12,6 @@ from typing import Any, Final
 from ragonotebooks.sandbox.gcp.cloud import Cloud
 from ragonotebooks.sandbox.gcp.errors import invalid, not_found, unsupported
 from ragonotebooks.sandbox.gcp.http_front import Response
-from ragonotebooks.sandbox.gcp.identity import caller_of
 from ragonotebooks.sandbox.gcp.storage.asked import Asked
 from ragonotebooks.sandbox.gcp.storage.model import Bucket, Json, Version
 
@@ -38,6 +37,10 @@ class Notices:
         return {"kind": "storage#serviceAccount", "email_address": self.teller}
 
     @property
+    def _pubsub(self) -> Any:
+        return self._cloud.service(_PUBSUB)
+
+    @property
     def teller(self) -> str:
         """The address of Cloud Storage's own account in the project, which publishes."""
         return f"service-{self._cloud.project.number}@gs-project-accounts.iam.gserviceaccount.com"
@@ -52,7 +55,7 @@ class Notices:
             )
         if wanted.get("payload_format") not in _PAYLOADS:
             raise invalid(f"The payload_format of a notification is one of {', '.join(_PAYLOADS)}.")
-        if not self._cloud.policies.allows(caller_of(self.teller), "pubsub.topics.publish", _PUBSUB, topic):
+        if not self._pubsub.may_publish(self.teller, topic):
             text = (
                 f"The service account '{self.teller}' does not have permission to publish messages to the Cloud Pub/Sub "
                 f"topic '//{_PUBSUB}/{topic}', or that topic does not exist."
@@ -85,9 +88,6 @@ class Notices:
 
     def _publish(self, bucket: Bucket, notice: Json, version: Version) -> None:
         topic = notice["topic"].removeprefix(f"//{_PUBSUB}/")
-        allowed = self._cloud.policies.allows(caller_of(self.teller), "pubsub.topics.publish", _PUBSUB, topic)
-        if not allowed or self._cloud.store.find(_PUBSUB, topic) is None:
-            return  # Cloud Storage tries for days, and tells nobody either
         attributes = {
             **notice.get("custom_attributes", {}),
             "notificationConfig": f"projects/_/buckets/{bucket.name}/notificationConfigs/{notice['id']}",
@@ -101,8 +101,9 @@ class Notices:
         message: Json = {"attributes": attributes}
         if notice["payload_format"] == "JSON_API_V1":
             message["data"] = base64.b64encode(json.dumps(version.meta).encode()).decode()
-        pubsub: Any = self._cloud.service(_PUBSUB)
-        pubsub.publish(topic, message)
+        self._pubsub.publish_as(
+            self.teller, topic, message
+        )  # Cloud Storage tries for days, and tells nobody why it cannot
 
     def _topic(self, reference: str) -> str:
         found = _TOPIC.fullmatch(reference)
