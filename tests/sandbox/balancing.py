@@ -79,6 +79,9 @@ class _Handler(BaseHTTPRequestHandler):
         elif path == "/garbage":
             self.close_connection = True
             self.wfile.write(b"this is not HTTP\r\n\r\n")
+        elif path == "/head":
+            self.close_connection = True
+            self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n")
         elif path == "/stream":
             self._stream()
         elif path == "/socket":

@@ -293,7 +293,7 @@ class TestRequests:
 
 
 class TestFailures:
-    @pytest.mark.parametrize("path", ["/reset", "/garbage"])
+    @pytest.mark.parametrize("path", ["/reset", "/garbage", "/head"])
     def test_a_target_without_a_proper_answer_is_a_bad_gateway(
         self, balancing: Balancing, apps: list[App], path: str
     ) -> None:

@@ -113,12 +113,17 @@ class Exchange:
         if not isinstance(framing, int) or framing > _SMALL:
             self._writer.write(waiting)
             waiting = b""
-        async with asyncio.timeout(self._balancer.idle) as limit:
-            async for piece in http1.pieces(reader, framing):
-                self._writer.write(waiting + piece)
-                waiting = b""
-                await self._writer.drain()
-                _reschedule(limit, self._balancer.idle)
+        try:
+            async with asyncio.timeout(self._balancer.idle) as limit:
+                async for piece in http1.pieces(reader, framing):
+                    self._writer.write(waiting + piece)
+                    waiting = b""
+                    await self._writer.drain()
+                    _reschedule(limit, self._balancer.idle)
+        except (OSError, EOFError, BadMessageError) as error:
+            if waiting:  # the client has got nothing yet
+                raise TargetError(504 if isinstance(error, TimeoutError) else 502) from error
+            raise
         if waiting:
             self._writer.write(waiting)
         await self._writer.drain()
