@@ -112,7 +112,7 @@ def _row(call: "Call") -> list[str]:
         when,
         str(call.status),
         f"{call.service}:{call.action}",
-        call.error or "-",
+        f"{call.error or '-'}{' (injected)' if call.injected else ''}",
         call.resource,
         call.caller or "-",
     ]

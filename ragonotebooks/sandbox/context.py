@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from ragonotebooks.sandbox.authority import Authority
 from ragonotebooks.sandbox.callers import Callers
+from ragonotebooks.sandbox.faults import Faults
 from ragonotebooks.sandbox.ledger import Ledger
 from ragonotebooks.sandbox.state import State
 from ragonotebooks.sandbox.watcher import Watcher
@@ -72,6 +73,7 @@ class Context:
         ledger: Where calls are written down.
         watcher: Ends processes when the daemon ends.
         callers: The running tasks.
+        faults: The calls that a test wants refused.
         places: Where in a network each running task is.
         loop: The event loop that gateway and relays run on.
         lock: Held while a control plane answers; controllers hold it while they change what a control plane shows.
@@ -90,6 +92,7 @@ class Context:
     watcher: Watcher
     callers: Callers
     loop: asyncio.AbstractEventLoop
+    faults: Faults = field(default_factory=Faults)
     places: dict[str, Place] = field(default_factory=dict)
     lock: threading.RLock = field(default_factory=threading.RLock)
     changed: threading.Condition = field(init=False)

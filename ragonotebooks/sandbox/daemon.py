@@ -10,6 +10,7 @@ import traceback
 from functools import partial
 from pathlib import Path
 
+from ragonotebooks.sandbox import faults
 from ragonotebooks.sandbox.authority import Authority
 from ragonotebooks.sandbox.callers import Address, CallerGone, Callers
 from ragonotebooks.sandbox.context import Context
@@ -74,6 +75,7 @@ def _context(name: str, folder: Path, watcher: Watcher, loop: asyncio.AbstractEv
 
 async def _start(context: Context) -> None:
     local = Local(context)
+    faults.serve(context, local)
     front = Front(local)
     socket = context.folder / "http.sock"
     google = door.Door(context, local)

@@ -30,6 +30,7 @@ class Call:
         error: The error's code, None when the call succeeded.
         mutating: Whether the operation can change something, and was not refused.
         ms: How long the answer took, in milliseconds.
+        injected: Whether it was refused because a test wants it so.
     """
 
     time: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="milliseconds"))
@@ -42,6 +43,7 @@ class Call:
     error: str | None = None
     mutating: bool = False
     ms: float = 0.0
+    injected: bool = False
 
 
 current_call: ContextVar[Call | None] = ContextVar("current_call", default=None)

@@ -1,23 +1,18 @@
-"""What a daemon tells of itself at `/status`, and how it is asked. It answers only the holder of the secret key."""
+"""What a daemon tells of itself at `/status`, and how it is asked."""
 
-import hmac
-import http
-import http.client
-import json
 import os
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from ragonotebooks.errors import RagonotebooksError
+from ragonotebooks.sandbox import control
 from ragonotebooks.sandbox.context import Context
 from ragonotebooks.sandbox.local import Local
 from ragonotebooks.sandbox.state import DAEMON_LOG, State, folder_of, read_state
 from ragonotebooks.sandbox.watcher import descendants
 
 _PATH: Final = "/status"
-_ASK_LIMIT: Final = 10.0
 
 
 @dataclass(frozen=True)
@@ -67,15 +62,12 @@ class Status:
 def serve(context: Context, local: Local, servers: Callable[[], Iterable[Server]]) -> None:
     """Answer at `/status` with what `servers()` says at that moment."""
 
-    def answer(environ: dict[str, Any]) -> tuple[str, object]:
-        given = environ.get("HTTP_AUTHORIZATION", "").encode("latin-1")
-        if not hmac.compare_digest(given, _authorization(context.state).encode()):
-            return "401 Unauthorized", {"message": "/status needs the operator's secret key as bearer token"}
+    def answer(_body: object) -> dict[str, Any]:
         pid = os.getpid()
         memory = round(sum(map(_resident, [pid, *descendants(pid)])) / 1e6, 1)
-        return "200 OK", {"memory_mb": memory, "servers": [asdict(server) for server in servers()]}
+        return {"memory_mb": memory, "servers": [asdict(server) for server in servers()]}
 
-    local.serve(_PATH, answer)
+    control.serve(context, local, _PATH, answer)
 
 
 def ask(state: State) -> Status:
@@ -84,23 +76,10 @@ def ask(state: State) -> Status:
     Raises:
         RagonotebooksError: It does not answer.
     """
-    connection = http.client.HTTPConnection("127.0.0.1", state.port, timeout=_ASK_LIMIT)
-    folder = folder_of(state.name)
-    try:
-        connection.request("GET", _PATH, headers={"Authorization": _authorization(state)})
-        response = connection.getresponse()
-        answer = json.load(response)
-    except (OSError, http.client.HTTPException, ValueError) as error:
-        raise RagonotebooksError(
-            f"the sandbox {state.name} does not answer ({error}); see its log {folder / DAEMON_LOG}"
-        ) from error
-    finally:
-        connection.close()
-    if response.status != http.HTTPStatus.OK:
-        raise RagonotebooksError(f"the sandbox {state.name} refuses to tell its status: {answer['message']}")
+    answer = control.ask(state, _PATH)
     servers = tuple(Server(**server) for server in answer["servers"])
     gateway = f"http://127.0.0.1:{state.port}"
-    return Status(state.name, state.pid, str(folder), gateway, answer["memory_mb"], servers)
+    return Status(state.name, state.pid, str(folder_of(state.name)), gateway, answer["memory_mb"], servers)
 
 
 def absence(name: str) -> str:
@@ -112,10 +91,6 @@ def absence(name: str) -> str:
         log = folder / DAEMON_LOG
         return f"the sandbox {name} died, its process {state.pid} is gone; read {log}, start it anew with: {start}"
     return f"no sandbox {name} runs; start it with: {start}"
-
-
-def _authorization(state: State) -> str:
-    return f"Bearer {state.secret_key}"
 
 
 def _resident(pid: int) -> int:

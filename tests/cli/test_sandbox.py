@@ -75,9 +75,20 @@ def test_the_ledger_shows_what_was_called(name: str) -> None:
     subprocess.run([sys.executable, "-c", script], env=environment, check=True)
     calls = [json.loads(line) for line in command("ledger", "--name", name, "--json").stdout.splitlines()]
     assert len(calls) >= 2
-    assert {"time", "caller", "service", "action", "region", "resource", "status", "error", "mutating", "ms"} == set(
-        calls[0]
-    )
+    fields = {
+        "time",
+        "caller",
+        "service",
+        "action",
+        "region",
+        "resource",
+        "status",
+        "error",
+        "mutating",
+        "ms",
+        "injected",
+    }
+    assert set(calls[0]) == fields
     changes = [
         json.loads(line) for line in command("ledger", "--name", name, "--json", "--mutating").stdout.splitlines()
     ]

@@ -85,8 +85,11 @@ def test_an_unknown_path_of_the_sandbox_itself_is_named(sandbox: Sandbox) -> Non
     assert "/nowhere" in answer.json()["message"]
 
 
+@pytest.mark.parametrize("path", ["/status", "/faults"])
 @pytest.mark.parametrize("headers", [{}, {"Authorization": "Bearer guessed"}])
-def test_the_status_is_told_to_nobody_without_the_secret_key(sandbox: Sandbox, headers: dict[str, str]) -> None:
-    answer = requests.get(f"{sandbox.proxy}/status", headers=headers, timeout=10, proxies={"http": ""})
+def test_the_daemon_speaks_to_nobody_without_the_secret_key(
+    sandbox: Sandbox, headers: dict[str, str], path: str
+) -> None:
+    answer = requests.get(f"{sandbox.proxy}{path}", headers=headers, timeout=10, proxies={"http": ""})
     assert answer.status_code == 401
     assert sandbox.state.secret_key not in answer.text

@@ -54,7 +54,7 @@ def play(context: Context, front: Front, local: Local) -> None:
     front.play(ecr_registry.HOST.pattern, recorded(context, registry))
     front.play(re.escape(PUBLIC.host), PublicRegistry(context.folder / "ecr-public", PUBLIC))
     front.play(rds.TRUST_STORE, rds.trust_store(context))
-    guarded = guard.guarded(operator, _when(context, front, local), _own(context))
+    guarded = guard.guarded(operator, _when(context, front, local), _own(context), context.faults)
     front.play(_HOSTS, recorded(context, serialised(context, guarded)))
 
 

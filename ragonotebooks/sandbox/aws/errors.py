@@ -96,3 +96,9 @@ def unauthenticated(problem: str, service: str, protocol: str, message: str = ""
 def unsupported(prefix: str, operation: str, why: str = "is not supported by the sandbox") -> ApiError:
     """Return the refusal of an operation that the sandbox lacks, named like `rds:CreateBlueGreenDeployment`."""
     return ApiError("NotImplemented", f"{prefix}:{operation} {why}")
+
+
+def injected(code: str) -> ApiError:
+    """Return the refusal that a test wants, with the status that a denial has, or a mistake."""
+    denied = "Denied" in code or "Unauthorized" in code
+    return ApiError(code, "a test wants this call refused", 403 if denied else 400)

@@ -21,11 +21,12 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_ba
 
 from ragonotebooks.sandbox.aws import access, identity
 from ragonotebooks.sandbox.aws.actions import mutating
-from ragonotebooks.sandbox.aws.errors import ApiError, body_of, unauthenticated, unsupported
+from ragonotebooks.sandbox.aws.errors import ApiError, body_of, injected, unauthenticated, unsupported
 from ragonotebooks.sandbox.aws.failures import FAULT, explain
 from ragonotebooks.sandbox.aws.incoming import Environ, Incoming
 from ragonotebooks.sandbox.aws.refused import refuses
 from ragonotebooks.sandbox.aws.signature import has_expired, is_signed_with
+from ragonotebooks.sandbox.faults import Faults
 from ragonotebooks.sandbox.ledger import Call, current_call
 
 StartResponse = Callable[..., Any]
@@ -40,19 +41,23 @@ _CODE = re.compile(rb"<Code>([^<]+)</Code>|\"__type\"\s*:\s*\"(?:[^\"]*#)?([^\"]
 
 
 def guarded(
-    operator: identity.Operator, when: dict[str, Callable[[], None]] | None = None, own: Own | None = None
+    operator: identity.Operator,
+    when: dict[str, Callable[[], None]] | None = None,
+    own: Own | None = None,
+    faults: Faults | None = None,
 ) -> WSGIApp:
     """Return moto with a guard in front. The caller sees to it that one thread at a time calls it.
 
     `when`: what is done once, before the first call to a service, by the service's prefix in IAM actions.
     `own`: who answers for services that moto lacks.
+    `faults`: the calls that a test wants refused.
     """
     app = _Moto()
-    awaited, ours = dict(when or {}), own or {}
+    awaited, ours, wanted = dict(when or {}), own or {}, faults or Faults()
 
     def answer(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         call = current_call.get() or Call()
-        status, headers, body = _answer(app, environ, operator, call, awaited, ours)
+        status, headers, body = _answer(app, environ, operator, call, awaited, ours, wanted)
         start_response(status, headers)
         return [b"" if environ["REQUEST_METHOD"] == "HEAD" else body]
 
@@ -73,6 +78,7 @@ def _answer(
     call: Call,
     awaited: dict[str, Callable[[], None]],
     own: Own,
+    faults: Faults,
 ) -> Answer:
     incoming: Incoming | None = None
     try:
@@ -83,6 +89,8 @@ def _answer(
         if prepare := awaited.pop(incoming.prefix, None):
             prepare()
         _admit(incoming, operator, call)
+        if code := faults.met_by(call):
+            raise injected(code)
         if incoming.prefix in own:
             return _told(own[incoming.prefix](incoming))
         return _checked(incoming, call, *_collect(app, environ))

@@ -1,10 +1,11 @@
 """The door of the Google Cloud: who calls, whether the API is enabled, and whether policies allow the call."""
 
 from ragonotebooks.sandbox.gcp.cloud import IAM, Cloud
-from ragonotebooks.sandbox.gcp.errors import ApiError, not_found
+from ragonotebooks.sandbox.gcp.errors import ApiError, injected, not_found
 from ragonotebooks.sandbox.gcp.identity import Caller
 from ragonotebooks.sandbox.gcp.policies import answers
 from ragonotebooks.sandbox.gcp.service import Call, Service
+from ragonotebooks.sandbox.ledger import Call as Entry
 
 
 def authenticate(cloud: Cloud, token: str) -> Caller:
@@ -27,6 +28,12 @@ def authenticate(cloud: Cloud, token: str) -> Caller:
         )
         raise ApiError("UNAUTHENTICATED", text, "ACCESS_TOKEN_INVALID")
     return caller
+
+
+def meet_faults(cloud: Cloud, entry: Entry) -> None:
+    """Refuse the call of a ledger's entry when a test wants it refused."""
+    if code := cloud.context.faults.met_by(entry):
+        raise injected(code)
 
 
 def _is_active(cloud: Cloud, caller: Caller) -> bool:

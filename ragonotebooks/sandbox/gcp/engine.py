@@ -9,7 +9,7 @@ from google.longrunning import operations_pb2
 from google.protobuf.message import Message
 
 from ragonotebooks.sandbox.gcp import generic, mixins
-from ragonotebooks.sandbox.gcp.access import admit, authenticate
+from ragonotebooks.sandbox.gcp.access import admit, authenticate, meet_faults
 from ragonotebooks.sandbox.gcp.apis import Rpc, is_operation
 from ragonotebooks.sandbox.gcp.cloud import Cloud
 from ragonotebooks.sandbox.gcp.errors import ApiError, invalid, unsupported
@@ -38,6 +38,7 @@ def answer(cloud: Cloud, service: Service, method: Rpc, message: Message, token:
         entry.caller = caller.email
         path = _path(cloud, service, method, message)
         entry.resource = path or "*"
+        meet_faults(cloud, entry)
         call = Call(cloud, service, method, message, path, caller)
         handler = _handler(call)
         admit(call, _action(call))

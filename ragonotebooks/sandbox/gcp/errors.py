@@ -146,3 +146,8 @@ def problem_of(work: Callable[[], None], what: str) -> ApiError | None:
 def unsupported(method: str, why: str = "is not supported by the sandbox") -> ApiError:
     """The refusal of what the sandbox lacks; `method` names it: `secretmanager.googleapis.com CreateFolder`."""
     return ApiError("UNIMPLEMENTED", f"{method} {why}", "UNSUPPORTED_BY_SANDBOX", "ragonotebooks")
+
+
+def injected(code: str) -> ApiError:
+    """The refusal that a test wants."""
+    return ApiError(code, "a test wants this call refused")

@@ -12,7 +12,7 @@ from urllib.parse import unquote
 
 from ragonotebooks.sandbox.context import Context
 from ragonotebooks.sandbox.gcp import discovery, filters
-from ragonotebooks.sandbox.gcp.access import admit, authenticate
+from ragonotebooks.sandbox.gcp.access import admit, authenticate, meet_faults
 from ragonotebooks.sandbox.gcp.cloud import Cloud
 from ragonotebooks.sandbox.gcp.discovery import DiscoveryMethod
 from ragonotebooks.sandbox.gcp.engine import is_reading
@@ -51,6 +51,7 @@ class JsonService(Service):
                 method.rule.expand(lambda name: parameters.get(name, "")) or "", numbered=self.numbered
             )
             entry.resource = path
+            meet_faults(self.cloud, entry)
             call = Call(self.cloud, self, method, parameters, path, caller, body)
             handler = self._handler(call)
             admit(call, _ACTIONS.get(method.verb, method.verb))

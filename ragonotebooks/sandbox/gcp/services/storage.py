@@ -3,7 +3,7 @@
 from typing import Any
 from urllib.parse import unquote
 
-from ragonotebooks.sandbox.gcp.access import authenticate, require_enabled
+from ragonotebooks.sandbox.gcp.access import authenticate, meet_faults, require_enabled
 from ragonotebooks.sandbox.gcp.cloud import Cloud
 from ragonotebooks.sandbox.gcp.discovery import DiscoveryMethod, methods
 from ragonotebooks.sandbox.gcp.errors import ApiError, unsupported
@@ -59,6 +59,7 @@ class Storage(Service):
             asked.caller = self._caller(request)
             entry.caller = asked.caller.email if asked.caller else "anonymous"
             entry.resource = asked.path
+            meet_faults(self.cloud, entry)
             handler = self._api.handler(method.name)
             if handler is None:
                 raise unsupported(f"{self.host} {method.name}")
