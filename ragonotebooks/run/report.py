@@ -10,9 +10,10 @@ from ragonotebooks.run.html import Markup, each, tag
 from ragonotebooks.run.page import PAGE, style
 from ragonotebooks.run.progress import SIGNS
 from ragonotebooks.run.report_facts import CoveredExam
-from ragonotebooks.run.results import Check, Failure, NotebookRun, Run, Status, Step
+from ragonotebooks.run.results import Check, Failure, Mode, NotebookRun, Run, Status, Step
 
 FILE = "report.html"
+_KINDS: dict[Mode, str] = {"run": "Run", "verify": "Verification", "rehearse": "Rehearsal"}
 
 
 def write(run: Run, where: Path) -> None:
@@ -28,7 +29,7 @@ def render(run: Run) -> str:
 
 
 def _head(run: Run) -> Markup:
-    eyebrow = f"{'Verification' if run.mode == 'verify' else 'Run'} of {run.runbook} on {run.target}"
+    eyebrow = f"{_KINDS[run.mode]} of {run.runbook} on {run.target}"
     when = f"{run.started:%d %B %Y, %H:%M} UTC" + "".join(f", resumed {one:%H:%M}" for one in run.resumed)
     line = [tag("span", _sentence(run), class_=f"badge {run.status}"), tag("span", f" {when}", class_="soft")]
     return tag("header", tag("div", eyebrow, class_="soft"), tag("h1", run.title), tag("div", *line))

@@ -10,7 +10,8 @@ from typing import Any, Literal
 from ragonotebooks.catalog.declaration import Value
 from ragonotebooks.catalog.objectives import ObjectiveRef
 
-Mode = Literal["run", "verify"]
+Mode = Literal["run", "verify", "rehearse"]
+"""`rehearse` is a run in a sandbox of its own, which is gone when it has ended."""
 
 
 class Status(StrEnum):

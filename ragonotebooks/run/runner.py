@@ -34,6 +34,7 @@ from ragonotebooks.run.tracker import Tracker, about, finished
 
 SKIPPED_TAGS: dict[Mode, frozenset[str]] = {
     "run": frozenset({"skip-execution"}),
+    "rehearse": frozenset({"skip-execution"}),
     "verify": frozenset({"skip-execution", "change"}),
 }
 
@@ -77,8 +78,9 @@ def resume(request: Request, where: Path, stands: Stands) -> Run:
         RagonotebooksError: The evidence cannot be kept.
     """
     parts = _prepared(request)
-    if request.mode == "verify":
-        raise UsageError(f"the run in {where} only verified; do it again: ragonotebooks verify {request.source}")
+    if request.mode != "run":
+        did = {"verify": "verified", "rehearse": "rehearsed"}[request.mode]
+        raise UsageError(f"the run in {where} only {did}; do it again: ragonotebooks {request.mode} {request.source}")
     with _swept(where) as secrets, EventLog(where / events.FILE) as log, _alone(request) as held, _evidence(where):
         told = history.replay(where)
         if told.end().status is Status.PASSED:

@@ -11,8 +11,23 @@ from contextvars import ContextVar
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import NamedTuple
 
 FILE_NAME = "ledger.jsonl"
+
+
+class Need(NamedTuple):
+    """A permission that a call needed and its caller had.
+
+    Attributes:
+        permission: As policies name it: `s3:ListBucket`, `storage.buckets.get`.
+        resource: What it was needed on, an ARN or a full name; `*` for nothing in particular.
+        conditions: What a policy may demand besides, keys of the call's own: `{"iam:PassedToService": "…"}`.
+    """
+
+    permission: str
+    resource: str
+    conditions: dict[str, str]
 
 
 @dataclass
@@ -30,6 +45,7 @@ class Call:
         error: The error's code, None when the call succeeded.
         mutating: Whether the operation can change something, and was not refused.
         ms: How long the answer took, in milliseconds.
+        needs: The permissions that let it through; none for what everybody may call.
         injected: Whether it was refused because a test wants it so.
     """
 
@@ -43,6 +59,7 @@ class Call:
     error: str | None = None
     mutating: bool = False
     ms: float = 0.0
+    needs: list[Need] = field(default_factory=list)
     injected: bool = False
 
 
@@ -68,6 +85,12 @@ def read_ledger(folder: Path, *, mutating_only: bool = False) -> Iterator[Call]:
     """Yield the calls that the sandbox in `folder` has answered, oldest first."""
     with (folder / FILE_NAME).open(encoding="utf-8") as file:
         for line in file:
-            call = Call(**json.loads(line))
+            call = parse(line)
             if call.mutating or not mutating_only:
                 yield call
+
+
+def parse(line: str | bytes) -> Call:
+    """The call that one line of a ledger tells of."""
+    facts = json.loads(line)
+    return Call(**{**facts, "needs": [Need(*need) for need in facts["needs"]]})

@@ -15,6 +15,7 @@ from ragonotebooks.sandbox.aws.policy import EXPLICIT_DENY, IMPLICIT_DENY, Decis
 from ragonotebooks.sandbox.aws.resources import resources_of
 from ragonotebooks.sandbox.aws.s3 import bucket_of, judge_anybody
 from ragonotebooks.sandbox.front import OPERATOR_ADDRESS
+from ragonotebooks.sandbox.ledger import Need
 
 _ALWAYS_ALLOWED = "sts:GetCallerIdentity"
 # for these, identity policies count only where the resource's own policy lets them
@@ -22,16 +23,16 @@ _RESOURCE_DECIDES = ("kms:", "sts:AssumeRole")
 _COLONS = 5  # of an ARN
 _PASSING = ("RegisterTaskDefinition", "RunTask", "CreateService", "UpdateService")
 
-Need = tuple[str, str, dict[str, Any]]
 
-
-def authorize(incoming: Incoming, resources: list[str], caller: Caller | None, account: str) -> None:
-    """Raise an ApiError unless `caller` (None: anybody) may do what is asked with `resources`."""
-    for action, resource, more in _needs(incoming, resources, account):
+def authorize(incoming: Incoming, resources: list[str], caller: Caller | None, account: str) -> list[Need]:
+    """Return what it takes to do what is asked with `resources`; raise an ApiError unless `caller` (None: anybody) may."""
+    needs = list(_needs(incoming, resources, account))
+    for action, resource, more in needs:
         context = Context({**_context(incoming, caller), **more})
         decision = _judge(action, resource, context, caller, account)
         if not decision.allowed:
             raise _refusal(incoming, caller, action, resource, decision)
+    return needs
 
 
 def resources(incoming: Incoming, account: str) -> list[str]:
@@ -46,16 +47,16 @@ def _needs(incoming: Incoming, resources: list[str], account: str) -> Iterator[N
     if action == _ALWAYS_ALLOWED:
         return
     for resource in resources:
-        yield action, resource, {}
+        yield Need(action, resource, {})
     if source := parameters.get("CopySource"):
-        yield "s3:GetObject", f"arn:aws:s3:::{str(source).lstrip('/').partition('?')[0]}", {}
+        yield Need("s3:GetObject", f"arn:aws:s3:::{str(source).lstrip('/').partition('?')[0]}", {})
     if action == "s3:PutObject" and parameters.get("Tagging"):
-        yield "s3:PutObjectTagging", resources[0], {}
+        yield Need("s3:PutObjectTagging", resources[0], {})
     if prefix == "ecs" and incoming.operation in _PASSING:
         for role in _passed_roles(parameters, account, incoming.region):
-            yield "iam:PassRole", role, {"iam:PassedToService": "ecs-tasks.amazonaws.com"}
+            yield Need("iam:PassRole", role, {"iam:PassedToService": "ecs-tasks.amazonaws.com"})
     if prefix == "codebuild" and (role := parameters.get("serviceRole") or parameters.get("serviceRoleOverride")):
-        yield "iam:PassRole", role, {"iam:PassedToService": "codebuild.amazonaws.com"}
+        yield Need("iam:PassRole", role, {"iam:PassedToService": "codebuild.amazonaws.com"})
 
 
 def _passed_roles(parameters: dict[str, Any], account: str, region: str) -> set[str]:

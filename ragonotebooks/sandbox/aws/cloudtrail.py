@@ -26,7 +26,7 @@ from ragonotebooks.sandbox.aws.patterns import Context as Keys
 from ragonotebooks.sandbox.aws.policy import evaluate
 from ragonotebooks.sandbox.aws.trail_records import Record, is_recorded, record_of
 from ragonotebooks.sandbox.context import Context
-from ragonotebooks.sandbox.ledger import FILE_NAME, Call
+from ragonotebooks.sandbox.ledger import FILE_NAME, Call, parse
 
 _SECONDS_BETWEEN: Final = 2.0
 _PRINCIPAL: Final = frozenset({"Service:cloudtrail.amazonaws.com"})
@@ -54,7 +54,7 @@ class Trails:
             file.seek(self._offset)
             lines = file.read().rpartition(b"\n")[0]
         for line in lines.splitlines():
-            self._records.append(self._record(Call(**json.loads(line))))
+            self._records.append(self._record(parse(line)))
         self._offset += len(lines) + bool(lines)
         return [one for one in self._records[start:] if one]
 

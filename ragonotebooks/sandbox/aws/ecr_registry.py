@@ -19,7 +19,7 @@ from werkzeug.wrappers import Request
 
 from ragonotebooks.images.digest import DIGEST
 from ragonotebooks.images.image import Image, Manifest
-from ragonotebooks.sandbox.ledger import current_call
+from ragonotebooks.sandbox.ledger import Need, current_call
 from ragonotebooks.sandbox.parts.registry import Action, Blobs, Refusal, RegistryServer
 
 if TYPE_CHECKING:
@@ -110,6 +110,8 @@ class EcrCatalogue:
         if not self.allows(login, f"ecr:{name}", arn):
             who = f"User: {login.caller} is not authorized to perform: ecr:{name} on resource: {arn}"
             raise Refusal(403, "DENIED", f"{who} because no identity-based policy allows the ecr:{name} action")
+        if call := current_call.get():
+            call.needs = [Need(f"ecr:{name}", arn, {})]
         with self.lock:
             self._repository(repository)
 

@@ -143,7 +143,7 @@ def _admit(incoming: Incoming, operator: identity.Operator, call: Call) -> None:
     found = access.resources(incoming, operator.account)
     call.resource = found[0]
     if caller or incoming.service == "s3":
-        access.authorize(incoming, found, caller, operator.account)
+        call.needs = access.authorize(incoming, found, caller, operator.account)
     environ = incoming.environ
     environ["HTTP_X_MOTO_ACCOUNT_ID"] = operator.account
     key = incoming.credential

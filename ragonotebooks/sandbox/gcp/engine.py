@@ -2,7 +2,7 @@
 
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from google.longrunning import operations_pb2
@@ -14,14 +14,16 @@ from ragonotebooks.sandbox.gcp.apis import Rpc, is_operation
 from ragonotebooks.sandbox.gcp.cloud import Cloud
 from ragonotebooks.sandbox.gcp.errors import ApiError, invalid, unsupported
 from ragonotebooks.sandbox.gcp.fields import has_field, require, set_at, value_at
-from ragonotebooks.sandbox.gcp.policies import answers
+from ragonotebooks.sandbox.gcp.policies import Answer, answers
 from ragonotebooks.sandbox.gcp.service import Call, Service, Work
 from ragonotebooks.sandbox.ledger import Call as Entry
+from ragonotebooks.sandbox.ledger import Need
 
 _READS: Final = re.compile(
     r"(?i)(Get|List|Test|Search|Query|Lookup|Access|Fetch|Batch[Gg]et|Check|Generate|Sign|Tail|Read|Wait|Aggregate|Export|Pull)"
 )
 _OPERATION: Final = re.compile(r"(Get|List|Delete|Cancel|Wait)Operations?")
+_ASKS: Final = re.compile(r"(?i)testIamPermissions$")  # what one may, without need of it
 _PLACE: Final = re.compile(r"projects/[^/]+/locations/[^/]+")
 
 
@@ -142,9 +144,16 @@ def write_down(cloud: Cloud, entry: Entry, problem: ApiError | None, status: int
     answers.set(None)
     entry.status, entry.error = status, problem.code if problem else None
     entry.mutating = entry.mutating and status < 400
+    entry.needs = [] if _ASKS.search(entry.action) else _needs(entry.caller, asked)
     cloud.context.ledger.write(entry, started)
     with cloud.context.lock:
         cloud.audit.record(entry, asked, reads=reads)
+
+
+def _needs(caller: str, asked: Iterable[Answer]) -> list[Need]:
+    """What the caller was asked for and had, each once."""
+    own = (one for one in asked if one.granted and one.caller and one.caller.email == caller)
+    return [Need(permission, name, {}) for permission, name in dict.fromkeys((one.permission, one.name) for one in own)]
 
 
 def now() -> float:
