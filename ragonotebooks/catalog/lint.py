@@ -62,7 +62,7 @@ def _paths(name: str) -> list[Path]:
 
 def _inside(folder: Path) -> list[Path]:
     found = [path for suffix in (".ipynb", ".yaml") for path in sorted(folder.rglob(f"*{suffix}"))]
-    return [path for path in found if ".ipynb_checkpoints" not in path.parts]
+    return [path for path in found if ".ipynb_checkpoints" not in path.parts and path.parent != project.trials()]
 
 
 def _problems(path: Path) -> Iterator[Problem]:

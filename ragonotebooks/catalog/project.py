@@ -16,6 +16,11 @@ def runbooks() -> Path:
     return ROOT / "runbooks"
 
 
+def trials() -> Path:
+    """The cases that runbooks are tested with, one YAML file a runbook, of the same name."""
+    return runbooks() / "tests"
+
+
 def objectives() -> Path:
     """The exam guides as data, one YAML file an exam."""
     return ROOT / "data" / "objectives"

@@ -4,9 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from ragonotebooks.catalog import checklist, notebook, project
+from ragonotebooks.catalog import checklist, notebook, project, yaml_file
 from ragonotebooks.catalog.checklist import Line
 from ragonotebooks.catalog.declaration import Value
 from ragonotebooks.catalog.nearest import did_you_mean
@@ -107,19 +105,7 @@ def _of_one(name: str) -> Runbook:
 
 def _fields(path: Path) -> dict[str, Any]:
     shown = project.shown(path)
-    try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        reason = " ".join(str(error).split())
-        raise UsageError(f"{shown} cannot be read as YAML: {reason}; correct it") from None
-    if not isinstance(data, dict):
-        raise UsageError(f"{shown} is not a runbook; it needs the fields {', '.join(_FIELDS)}")
-    for field in _FIELDS:
-        if not data.get(field):
-            raise UsageError(f"{shown} has no field '{field}'; a runbook needs {', '.join(_FIELDS)}")
-    for field in data:
-        if field not in (known := (*_FIELDS, *_OPTIONAL)):
-            raise UsageError(f"{shown} has an unknown field '{field}'; {did_you_mean(str(field), known)}")
+    data = yaml_file.fields(shown, "a runbook", yaml_file.load(path), _FIELDS, _OPTIONAL)
     if data["cloud"] not in CLOUDS:
         raise UsageError(f"{shown} is for cloud '{data['cloud']}', which is not supported; use {' or '.join(CLOUDS)}")
     if not isinstance(data["notebooks"], list) or not all(isinstance(key, str) for key in data["notebooks"]):

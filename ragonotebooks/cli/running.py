@@ -26,7 +26,7 @@ def carry_out(request: "Request", run: Callable[["Request"], tuple["Run", Path]]
 
     console = Console()
     with Progress(console) as progress:
-        result, folder = run(replace(request, listeners=[progress], on_passed=_memory(request)))
+        result, folder = run(replace(request, listeners=[progress], on_passed=memory(request)))
     page = folder / report.FILE
     with summary.shown(result, page, console):
         report.write(result, folder)
@@ -38,7 +38,7 @@ def carry_out(request: "Request", run: Callable[["Request"], tuple["Run", Path]]
     raise typer.Exit(result.exit_code or int(checklist.worst(judged) != "pass"))
 
 
-def _memory(request: "Request") -> Callable[["Notebook", "Values"], None]:
+def memory(request: "Request") -> Callable[["Notebook", "Values"], None]:
     """Lets a sandbox remember what passed in it, so that `connect` and `resume` need not run it again."""
 
     def remember(notebook: "Notebook", values: "Values") -> None:

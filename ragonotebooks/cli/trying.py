@@ -1,0 +1,152 @@
+"""What `test` does with a case: carries out its faults in a sandbox, runs it there, and asks what came of it."""
+
+import os
+import signal
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from fnmatch import fnmatchcase
+from itertools import islice
+from pathlib import Path
+
+from ragonotebooks.catalog import regions
+from ragonotebooks.catalog.declaration import Value
+from ragonotebooks.catalog.runbook import Runbook
+from ragonotebooks.cleanup import engine
+from ragonotebooks.cleanup.ownership import Ownership
+from ragonotebooks.cli.running import memory
+from ragonotebooks.errors import RagonotebooksError, UsageError
+from ragonotebooks.run import runner
+from ragonotebooks.run.request import Request
+from ragonotebooks.run.results import Mode, Run, Status
+from ragonotebooks.sandbox import client, faults, status
+from ragonotebooks.sandbox.gcp.identity import OPERATOR
+from ragonotebooks.sandbox.ledger import Call, read_ledger
+from ragonotebooks.sandbox.state import State, folder_of
+from ragonotebooks.trial.calling import call_aws, call_gcp
+from ragonotebooks.trial.cases import ApiCall, Case, Kill, Refuse
+from ragonotebooks.trial.judging import Outcome
+from ragonotebooks.trial.shown import shown
+
+
+def bring_up(book: Runbook, sandbox: str, out: Path) -> None:
+    """Run what a case builds on, unless the sandbox remembers that it passed.
+
+    Raises:
+        RagonotebooksError: It did not pass; its evidence is in `out`.
+    """
+    if client.find(sandbox) and all(client.passed(sandbox, one.key, {}) for one in book.notebooks):
+        return
+    if _run(book, "run", {}, sandbox, out).status is not Status.PASSED:
+        raise RagonotebooksError(f"{book.name}, which has to pass before, did not; see {out}")
+
+
+def carry_out(book: Runbook, case: Case, sandbox: str, out: Path) -> Outcome:
+    """Do a case in a sandbox that runs; the evidence goes to `out`.
+
+    Raises:
+        RagonotebooksError: A fault or a call of the case could not be carried out.
+    """
+    state = client.up(sandbox)
+    values = {one.name: one.default for one in book.parameters} | dict(case.parameters)
+    region = str(values.get("region") or regions.DEFAULT[book.cloud])
+    with _faults(book, case, state, region):
+        before = sum(1 for _ in read_ledger(folder_of(sandbox)))
+        run, said = _tried(book, case, sandbox, out)
+        calls = list(islice(read_ledger(folder_of(sandbox)), before, None))
+    left = _left(book, str(values["name"]), state, region) if case.cleanup else ()
+    changes = {_name(call) for call in calls if call.mutating and _is_operators(call)}
+    return Outcome(run, said, changes, {_name(call) for call in calls if call.injected}, left)
+
+
+def _tried(book: Runbook, case: Case, sandbox: str, out: Path) -> tuple[Run | None, str]:
+    """The run with what it shows; no run with the sentence that refused it."""
+    try:
+        run = _run(book, case.mode, book.bind(dict(case.parameters)), sandbox, out)
+    except UsageError as error:
+        return None, str(error)
+    return run, shown(run)
+
+
+def _run(book: Runbook, mode: Mode, values: dict[str, Value], sandbox: str, out: Path) -> Run:
+    request = Request(book, mode, values, sandbox, book.name, out)
+    run, _ = runner.execute(replace(request, on_passed=memory(request)))
+    return run
+
+
+@contextmanager
+def _faults(book: Runbook, case: Case, state: State, region: str) -> Iterator[None]:
+    """Carry out what happens before the run; take it back afterwards."""
+    try:
+        for fault in case.faults:
+            match fault:
+                case Kill():
+                    _kill(state, fault.server)
+                case ApiCall():
+                    _call(book, fault, state, region)
+        refused = [fault for fault in case.faults if isinstance(fault, Refuse)]
+        faults.tell(state, [faults.Refusal(one.call, one.error, one.times) for one in refused])
+        yield
+    finally:
+        faults.tell(state, [])
+        for call in case.after:
+            _call(book, call, state, region)
+
+
+def _kill(state: State, pattern: str) -> None:
+    servers = {f"{one.service}/{one.id}": one.pid for one in status.ask(state).servers if one.pid}
+    found = next((pid for name, pid in servers.items() if fnmatchcase(name, pattern)), None)
+    if found is None:
+        raise RagonotebooksError(f"no server '{pattern}' runs that could be killed; there are {', '.join(servers)}")
+    os.kill(found, signal.SIGKILL)
+
+
+def _call(book: Runbook, call: ApiCall, state: State, region: str) -> None:
+    with _inside(state):
+        if book.cloud == "aws":
+            call_aws(call, region)
+        else:
+            call_gcp(call)
+
+
+def _left(book: Runbook, deployment: str, state: State, region: str) -> list[str]:
+    """Clean a deployment up, and say what is there afterwards."""
+    with _inside(state):
+        if book.cloud == "aws":
+            import boto3
+
+            from ragonotebooks.cleanup import aws
+
+            account = aws.account(boto3.Session(region_name=region).client)
+        else:
+            from ragonotebooks.cleanup import gcp
+
+            account = gcp.account(state.project, region)
+        owner = Ownership(deployment)
+        rows = [row for row in engine.clean(account, owner, engine.Patience(0.2, 10)) if row.action != "deleted"]
+        rows += engine.plan(account, owner)
+    client.forget_passed(state.name)
+    return [f"{row.kind} {row.id}" for row in rows]
+
+
+@contextmanager
+def _inside(state: State) -> Iterator[None]:
+    """This process's clients are the operator of a sandbox meanwhile."""
+    before: Mapping[str, str] = dict(os.environ)
+    for variable in client.FOREIGN_VARIABLES:
+        os.environ.pop(variable, None)
+    os.environ |= client.environment(state)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ |= before
+
+
+def _name(call: Call) -> str:
+    return f"{call.service}:{call.action}"
+
+
+def _is_operators(call: Call) -> bool:
+    """Whether a person made it, by a notebook; what runs in the cloud has a role, or a service account."""
+    return ":user/" in call.caller or call.caller == OPERATOR
