@@ -48,4 +48,18 @@ def _complain(message: str, exit_code: int) -> NoReturn:
 
 
 # Each module registers its command on the app above.
-from ragonotebooks.cli import cleanup, lint, list_, objectives, report, resume, run, runs, sandbox, show, test, verify  # noqa: F401
+from ragonotebooks.cli import (  # noqa: F401
+    cleanup,
+    lint,
+    list_,
+    objectives,
+    rehearse,
+    report,
+    resume,
+    run,
+    runs,
+    sandbox,
+    show,
+    test,
+    verify,
+)

@@ -194,10 +194,14 @@ def _start(name: str, folder: Path) -> State:
             env=_plain_environment(),
         )
     deadline = time.monotonic() + _START_LIMIT
-    while time.monotonic() < deadline and process.poll() is None:
-        if state := read_state(folder):
-            return state
-        time.sleep(0.01)
+    try:
+        while time.monotonic() < deadline and process.poll() is None:
+            if state := read_state(folder):
+                return state
+            time.sleep(0.01)
+    except BaseException:
+        process.kill()
+        raise
     process.kill()
     lines = (folder / DAEMON_LOG).read_text(errors="replace").strip().splitlines() or ["it left no word in its log"]
     raise RagonotebooksError(f"the sandbox {name} did not start: {lines[-1]}; its log is {folder / DAEMON_LOG}")

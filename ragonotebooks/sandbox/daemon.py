@@ -10,7 +10,7 @@ import traceback
 from functools import partial
 from pathlib import Path
 
-from ragonotebooks.sandbox import faults
+from ragonotebooks.sandbox import faults, rights
 from ragonotebooks.sandbox.authority import Authority
 from ragonotebooks.sandbox.callers import Address, CallerGone, Callers
 from ragonotebooks.sandbox.context import Context
@@ -80,6 +80,7 @@ async def _start(context: Context) -> None:
     socket = context.folder / "http.sock"
     google = door.Door(context, local)
     google.play(front)
+    rights.serve(context, local, google)
     gateway = Gateway(
         context.authority,
         socket,

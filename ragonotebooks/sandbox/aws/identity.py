@@ -120,6 +120,21 @@ def ensure_operator(operator: Operator) -> None:
     _administrator(operator.account).attach_to(user)
 
 
+def limit_operator(operator: Operator, documents: list[dict[str, Any]]) -> None:
+    """Give the operator these policies in place of all that it has; raises moto's error for one that is malformed."""
+    ensure_operator(operator)
+    iam = iam_backends[operator.account]["aws"]
+    user = iam.users[OPERATOR_NAME]
+    given = [
+        iam.create_policy("", "/", json.dumps(document), f"{OPERATOR_NAME}-{number}", [])
+        for number, document in enumerate(documents, 1)
+    ]
+    for policy in list(user.managed_policies.values()):
+        policy.detach_from(user)
+    for policy in given:
+        policy.attach_to(user)
+
+
 def assume_role_for_service(role_arn: str, service: str, session_name: str) -> dict[str, str]:
     """Open a session of a role on behalf of an AWS service, as ECS does for a task.
 

@@ -4,17 +4,19 @@ import base64
 import json
 import re
 import secrets
+from collections.abc import Iterable
 from typing import Any, ClassVar, Final
 
 from google.cloud.iam_admin_v1 import types
 from google.protobuf import empty_pb2
 
 from ragonotebooks.sandbox.gcp import federation
-from ragonotebooks.sandbox.gcp.cloud import IAM, Cloud
+from ragonotebooks.sandbox.gcp.cloud import IAM, PROJECTS, Cloud
 from ragonotebooks.sandbox.gcp.errors import already_exists, changed_meanwhile, invalid, not_found, unmet
 from ragonotebooks.sandbox.gcp.fields import copy_of, merge, set_paths
 from ragonotebooks.sandbox.gcp.generic import Made, paged
 from ragonotebooks.sandbox.gcp.http_front import Request, Response
+from ragonotebooks.sandbox.gcp.identity import OPERATOR
 from ragonotebooks.sandbox.gcp.roles import PREDEFINED
 from ragonotebooks.sandbox.gcp.service import Call, Service, rpc
 from ragonotebooks.sandbox.gcp.store import Entry
@@ -208,6 +210,18 @@ class Iam(Service):
         role.name, role.etag = name, secrets.token_bytes(8)
         call.cloud.store.put(self.host, name, role)
         return copy_of(role), None
+
+    def limit_operator(self, permissions: Iterable[str]) -> None:
+        """Take the operator's ownership of the project, and give a role with these permissions instead."""
+        project, member = self.cloud.project.name, f"user:{OPERATOR}"
+        role = types.Role(name=f"{project}/roles/operator", included_permissions=permissions)
+        self.cloud.store.put(self.host, role.name, types.Role.pb(role))
+        policy = copy_of(self.cloud.policies.get(PROJECTS, project))
+        for binding in policy.bindings:
+            if member in binding.members:
+                binding.members.remove(member)
+        policy.bindings.add(role=role.name, members=[member])
+        self.cloud.policies.set(PROJECTS, project, policy)
 
     @rpc("GetRole")
     def _get_role(self, call: Call) -> Made:
