@@ -9,6 +9,8 @@ from ragonotebooks.errors import RagonotebooksError, UsageError
 NAMED: Final = "RAGONOTEBOOKS_ACCOUNT"
 """The environment variable that names the account of the target `cloud`."""
 
+PLACE: Final = "account"
+
 
 def variables(region: str) -> dict[str, str]:
     """What makes clients of a real account use a region."""
@@ -21,25 +23,15 @@ def forget_clients() -> None:
         boto3.DEFAULT_SESSION = None  # type: ignore[attr-defined]  # boto3 ships no types
 
 
-def who_am_i(target: str) -> tuple[str, str]:
-    """The account and the ARN of the caller, who in a real account is the one that was named.
-
-    Raises:
-        UsageError: No account was named, or another one.
-        RagonotebooksError: The credentials are not good.
-    """
+def who_am_i(account: str) -> tuple[str, str]:
+    """The account and the ARN of the caller; see `identity.ask`."""
     import boto3
     from botocore.exceptions import BotoCoreError, ClientError
 
-    named = os.environ.get(NAMED)
-    if target == "cloud" and not named:
-        raise UsageError(f"target 'cloud' changes a real account: name the one you mean with {NAMED}=<account id>")
     try:
         answer: dict[str, Any] = boto3.client("sts").get_caller_identity()
     except (BotoCoreError, ClientError) as error:
         raise RagonotebooksError(f"AWS does not know who you are ({error}); check your credentials") from error
-    if target == "cloud" and answer["Account"] != named:
-        raise UsageError(
-            f"your credentials are for account {answer['Account']}, but {NAMED} names {named}; nothing was changed"
-        )
+    if account not in ("", answer["Account"]):
+        raise UsageError(f"your credentials are for account {answer['Account']}, not {account}; nothing was changed")
     return answer["Account"], answer["Arn"]

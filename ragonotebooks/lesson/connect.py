@@ -7,16 +7,15 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
 from typing import Final
 
 from ragonotebooks.catalog import notebook, project, regions
 from ragonotebooks.errors import RagonotebooksError, UsageError
-from ragonotebooks.lesson import aws, gcp, parameters, watch
+from ragonotebooks.lesson import identity, parameters, watch
+from ragonotebooks.lesson.identity import CLOUDS, Identity
 
 _RUN_VARIABLE: Final = "RAGONOTEBOOKS_RUN"
 _SANDBOX_VARIABLE: Final = "RAGONOTEBOOKS_SANDBOX"
-_CLOUDS: Final[dict[str, ModuleType]] = {"aws": aws, "gcp": gcp}
 _before: dict[str, str] | None = None
 
 
@@ -99,43 +98,44 @@ def connect(
         RagonotebooksError: The sandbox did not start, or something that the lesson needs is missing.
     """
     parameters.check_parameters(vars(sys.modules["__main__"]))
-    if cloud not in _CLOUDS:
+    if cloud not in CLOUDS:
         raise UsageError(f"connect knows the clouds 'aws' and 'gcp', not {cloud!r}")
     if target not in ("sandbox", "cloud"):
         raise UsageError(f"target is 'sandbox' or 'cloud', not {target!r}")
     region = regions.known(region or regions.DEFAULT[cloud], cloud)
-    account, identity = _enter(cloud, target, region)
-    lab = Lab(cloud, target, region, name, account, identity, project.ROOT)
+    who = _enter(cloud, target, region)
+    lab = Lab(cloud, target, region, name, who.account, who.caller, project.ROOT)
     for need in _in_order([f"{cloud}/{need}" for need in needs]):
         _bring_up(need, lab)
-    print(f"{target} · {'account' if cloud == 'aws' else 'project'} {account} · {region} · deployment {name}")  # noqa: T201 - what a cell shows
+    print(f"{target} · {CLOUDS[cloud].PLACE} {who.account} · {region} · deployment {name}")  # noqa: T201 - what a cell shows
     return lab
 
 
-def _enter(cloud: str, target: str, region: str) -> tuple[str, str]:
-    """Switch to the target and return the account and the caller there."""
+def _enter(cloud: str, target: str, region: str) -> Identity:
+    """Switch to the target and return who is known there."""
     global _before
     environment, before = dict(os.environ), _before
     try:
         _restore_environment()
         if target == "sandbox":
-            _enter_sandbox(cloud, region)
+            account = _enter_sandbox(cloud, region)
         else:
-            _change_environment(_CLOUDS[cloud].variables(region), ())
+            account = identity.named(cloud)
+            _change_environment(CLOUDS[cloud].variables(region), ())
         watch.hush_environment()
-        _CLOUDS[cloud].forget_clients()
-        account, identity = _CLOUDS[cloud].who_am_i(target)
-        return account, identity
+        CLOUDS[cloud].forget_clients()
+        return identity.ask(cloud, account)
     except BaseException:
         # a refused switch must not leave the next cell in a real account
         os.environ.clear()
         os.environ |= environment
         _before = before
-        _CLOUDS[cloud].forget_clients()
+        CLOUDS[cloud].forget_clients()
         raise
 
 
-def _enter_sandbox(cloud: str, region: str) -> None:
+def _enter_sandbox(cloud: str, region: str) -> str:
+    """Point clients at the sandbox and return the account or project that it plays."""
     from ragonotebooks.sandbox import client
 
     name = os.environ.get(_SANDBOX_VARIABLE, "default")
@@ -143,8 +143,10 @@ def _enter_sandbox(cloud: str, region: str) -> None:
         raise UsageError(
             f"there is nothing to verify: no sandbox {name} runs; start one with: ragonotebooks run deploy-{cloud}"
         )
-    variables = client.environment(client.up(name), region if cloud == "aws" else regions.DEFAULT["aws"])
+    state = client.up(name)
+    variables = client.environment(state, region if cloud == "aws" else regions.DEFAULT["aws"])
     _change_environment(variables, client.FOREIGN_VARIABLES)
+    return state.account if cloud == "aws" else state.project
 
 
 def _change_environment(variables: dict[str, str], unwanted: Sequence[str]) -> None:

@@ -9,6 +9,8 @@ from ragonotebooks.errors import RagonotebooksError, UsageError
 NAMED: Final = "RAGONOTEBOOKS_PROJECT"
 """The environment variable that names the project of the target `cloud`."""
 
+PLACE: Final = "project"
+
 _SCOPES: Final = (
     "https://www.googleapis.com/auth/cloud-platform",
     "https://www.googleapis.com/auth/userinfo.email",
@@ -30,16 +32,12 @@ def forget_clients() -> None:
         httplib2.CA_CERTS = httplib2.certs.where()  # type: ignore[attr-defined]  # httplib2 ships no types
 
 
-def who_am_i(target: str) -> tuple[str, str]:
-    """The project's id and the e-mail address of the caller, who in the real cloud may see the project that was named.
-
-    Raises:
-        UsageError: No project was named, or its clients are not installed.
-        RagonotebooksError: The credentials are not good, or the project is not theirs to see.
-    """
-    named = os.environ.get(NAMED) if target == "cloud" else os.environ["GOOGLE_CLOUD_PROJECT"]
-    if not named or named.isdecimal():
-        raise UsageError(f"target 'cloud' changes a real project: name the one you mean with {NAMED}=<project id>")
+def who_am_i(project: str) -> tuple[str, str]:
+    """The project's id and the e-mail address of the caller; see `identity.ask`."""
+    if not project or project.isdecimal():
+        raise UsageError(
+            f"credentials of Google Cloud are good for many projects; name yours by its id, not '{project}'"
+        )
     try:
         import google.auth
         from google.auth.exceptions import GoogleAuthError
@@ -49,7 +47,7 @@ def who_am_i(target: str) -> tuple[str, str]:
     try:
         credentials, _ = google.auth.default(scopes=_SCOPES)
         session = AuthorizedSession(credentials)  # type: ignore[no-untyped-call]
-        answer = session.get(_PROJECTS.format(named), timeout=30)
+        answer = session.get(_PROJECTS.format(project), timeout=30)
         caller = session.get(_TOKENS, params={"access_token": credentials.token}, timeout=30)
     except GoogleAuthError as error:
         raise RagonotebooksError(
@@ -57,5 +55,5 @@ def who_am_i(target: str) -> tuple[str, str]:
         ) from error
     if not answer.ok:
         reason = answer.json().get("error", {}).get("message", answer.reason)
-        raise RagonotebooksError(f"project {named} cannot be read: {reason}; nothing was changed")
-    return named, caller.json().get("email", "")
+        raise UsageError(f"project {project} cannot be read: {reason}; nothing was changed")
+    return project, caller.json().get("email", "")
