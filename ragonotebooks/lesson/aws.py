@@ -1,6 +1,5 @@
 """AWS as `connect` sees it: its variables, and whom the clients of this kernel act as."""
 
-import os
 import sys
 from typing import Any, Final
 
