@@ -1,12 +1,10 @@
 """`ragonotebooks rehearse`: what a runbook would do for real, found out in a sandbox of its own."""
 
-import secrets
 import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -15,17 +13,16 @@ import typer
 
 from ragonotebooks.cli import app
 from ragonotebooks.cli.run import Out, Parameters, ParamsFile, What, given
-from ragonotebooks.errors import RagonotebooksError
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from ragonotebooks.catalog.notebook import Notebook
     from ragonotebooks.catalog.runbook import Runbook
     from ragonotebooks.rehearse.plan import Plan
     from ragonotebooks.run.events import Listener
-    from ragonotebooks.run.request import Request
+    from ragonotebooks.run.request import Request, Values
     from ragonotebooks.run.results import Run
-    from ragonotebooks.sandbox.state import State
 
 After = Annotated[
     list[str] | None,
@@ -78,8 +75,9 @@ def _rehearsed(asked: "Request", before: "list[Runbook]", console: "Console") ->
     from ragonotebooks.sandbox import rights
     from ragonotebooks.sandbox.ledger import read_ledger
     from ragonotebooks.sandbox.state import folder_of
+    from ragonotebooks.sandbox.throwaway import throwaway
 
-    with _sandbox() as state:
+    with throwaway("rehearsal") as state:
         request = replace(asked, sandbox=state.name)
         _prepare(request, before, console)
         ledger, steps = folder_of(state.name), Steps()
@@ -95,8 +93,9 @@ def _rehearsed(asked: "Request", before: "list[Runbook]", console: "Console") ->
 def _proof(asked: "Request", before: "list[Runbook]", plan: "Plan", console: "Console") -> "Run":
     """The runbook once more, in another sandbox whose operator has the plan's rights and no others."""
     from ragonotebooks.sandbox import rights
+    from ragonotebooks.sandbox.throwaway import throwaway
 
-    with _sandbox() as state:
+    with throwaway("rehearsal") as state:
         request = replace(asked, sandbox=state.name)
         _prepare(request, before, console)
         rights.limit(state, plan.policies, plan.role["includedPermissions"] if plan.role else [])
@@ -106,26 +105,9 @@ def _proof(asked: "Request", before: "list[Runbook]", plan: "Plan", console: "Co
         return run
 
 
-@contextmanager
-def _sandbox() -> "Iterator[State]":
-    """A sandbox that is gone behind the block, however it ends."""
-    from ragonotebooks.sandbox import client
-
-    name = f"rehearsal-{secrets.token_hex(6)}"
-    try:
-        yield client.up(name)
-    finally:
-        client.down(name)
-
-
 def _prepare(request: "Request", before: "list[Runbook]", console: "Console") -> None:
-    """Run what the runbook builds on, with its region and the name of its deployment.
-
-    Raises:
-        RagonotebooksError: It does not pass.
-    """
+    """Run what the runbook builds on, with its region and the name of its deployment; leave when that does not pass."""
     from ragonotebooks.catalog.runbook import Runbook
-    from ragonotebooks.cli.running import memory
     from ragonotebooks.rehearse.standing import needed
 
     book = request.runbook
@@ -135,12 +117,18 @@ def _prepare(request: "Request", before: "list[Runbook]", console: "Console") ->
         known = {parameter.name for parameter in one.parameters} & {"region", "name"}
         values = {name: value for name, value in request.values.items() if name in known}
         where = Path(tempfile.mkdtemp(prefix="ragonotebooks-rehearsal-"))
-        first = replace(request, runbook=one, mode="run", values=values, out=where)
-        run, _ = _run(replace(first, on_passed=memory(first)), console)
+        remember = partial(_remember, request.sandbox)
+        run, _ = _run(replace(request, runbook=one, values=values, out=where, on_passed=remember), console)
         if run.exit_code:
             _tell(run, where, console)
-            raise RagonotebooksError(f"{book.name} cannot be rehearsed: {one.name} did not pass")
+            raise typer.Exit(run.exit_code)
         shutil.rmtree(where)
+
+
+def _remember(sandbox: str, notebook: "Notebook", values: "Values") -> None:
+    from ragonotebooks.sandbox import client
+
+    client.mark_passed(sandbox, notebook.key, values)
 
 
 def _run(request: "Request", console: "Console", *listeners: "Listener") -> "tuple[Run, Path]":

@@ -55,13 +55,15 @@ def policies(needs: Iterable[Need], account: str) -> list[Policy]:
 
 
 def _resources(permission: str, resource: str, account: str) -> list[str]:
-    region = resource.split(":")[3] if resource.startswith("arn:") else "*"
+    if resource == "*":
+        return ["*"]
+    region = resource.split(":")[3]
     for patterns, instead in _INSTEAD:
         if _fits(permission, patterns):
             return [instead.format(region=region)]
     found = arns(resource, account)
     for patterns, service, kinds in _BESIDES:
-        if _fits(permission, patterns) and resource != "*":
+        if _fits(permission, patterns):
             found += [f"arn:aws:{service}:{region}:*:{kind}:*" for kind in kinds]
     return found
 

@@ -53,4 +53,5 @@ _NAMES: Final = {"ecs": _definition, "logs": _log_group, "s3": _object, "secrets
 def path(name: str, project: str, number: str) -> str:
     """A full name of Google Cloud as any project has it: `projects/PROJECT/secrets/api`."""
     parts = ["PROJECT" if part in (project, number) else part.replace(project, "PROJECT") for part in name.split("/")]
-    return "/".join(_MADE_UP.sub("*", part) for part in parts)
+    there = "/".join(_MADE_UP.sub("*", part) for part in parts)
+    return re.sub(r"(/buckets/[^/]+/objects/).+", r"\1*", there)

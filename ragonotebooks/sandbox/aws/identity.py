@@ -125,14 +125,12 @@ def limit_operator(operator: Operator, documents: list[dict[str, Any]]) -> None:
     ensure_operator(operator)
     iam = iam_backends[operator.account]["aws"]
     user = iam.users[OPERATOR_NAME]
-    given = [
-        iam.create_policy("", "/", json.dumps(document), f"{OPERATOR_NAME}-{number}", [])
-        for number, document in enumerate(documents, 1)
-    ]
     for policy in list(user.managed_policies.values()):
         policy.detach_from(user)
-    for policy in given:
-        policy.attach_to(user)
+    for name in list(user.policies):
+        iam.delete_user_policy(user.name, name)
+    for number, document in enumerate(documents, 1):
+        iam.put_user_policy(user.name, f"rights-{number}", json.dumps(document))
 
 
 def assume_role_for_service(role_arn: str, service: str, session_name: str) -> dict[str, str]:
