@@ -52,6 +52,7 @@ from ragonotebooks.cli import (  # noqa: F401
     cleanup,
     lint,
     list_,
+    new,
     objectives,
     rehearse,
     report,

@@ -1,9 +1,9 @@
 """`ragonotebooks test`: runs the cases of runbooks, and says of each whether it holds."""
 
-import secrets
 import shutil
 import tempfile
 import time
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -33,20 +33,19 @@ def try_cases(runbooks: What, case: Only = None, name: Sandbox = None) -> None:
     """
     from ragonotebooks.catalog import runbook
     from ragonotebooks.sandbox import client
+    from ragonotebooks.sandbox.throwaway import throwaway
     from ragonotebooks.trial.reading import read
 
     trials = [_with(read(runbook.load(one)), case) for one in runbooks]
-    sandbox, every = name or f"test-{secrets.token_hex(4)}", True
-    try:
+    every = True
+    with ExitStack() as stack:
+        sandbox = name or stack.enter_context(throwaway("test")).name
         for trial in trials:
             for one in trial.cases:
                 holds = _holds(trial, one, sandbox)
                 every = every and holds
                 if not holds and name is None:
                     client.down(sandbox)
-    finally:
-        if name is None:
-            client.down(sandbox)
     raise typer.Exit(0 if every else 1)
 
 

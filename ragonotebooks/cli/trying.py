@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -12,8 +14,6 @@ from pathlib import Path
 from ragonotebooks.catalog import regions
 from ragonotebooks.catalog.declaration import Value
 from ragonotebooks.catalog.runbook import Runbook
-from ragonotebooks.cleanup import engine
-from ragonotebooks.cleanup.ownership import Ownership
 from ragonotebooks.cli.running import memory
 from ragonotebooks.errors import RagonotebooksError, UsageError
 from ragonotebooks.run import runner
@@ -35,7 +35,8 @@ def bring_up(book: Runbook, sandbox: str, out: Path) -> None:
     Raises:
         RagonotebooksError: It did not pass; its evidence is in `out`.
     """
-    if client.find(sandbox) and all(client.passed(sandbox, one.key, {}) for one in book.notebooks):
+    plain = {one.key: {parameter.name: parameter.default for parameter in one.parameters} for one in book.notebooks}
+    if client.find(sandbox) and all(client.passed(sandbox, key, values) for key, values in plain.items()):
         return
     if _run(book, "run", {}, sandbox, out).status is not Status.PASSED:
         raise RagonotebooksError(f"{book.name}, which has to pass before, did not; see {out}")
@@ -54,7 +55,7 @@ def carry_out(book: Runbook, case: Case, sandbox: str, out: Path) -> Outcome:
         before = sum(1 for _ in read_ledger(folder_of(sandbox)))
         run, said = _tried(book, case, sandbox, out)
         calls = list(islice(read_ledger(folder_of(sandbox)), before, None))
-    left = _left(book, str(values["name"]), state, region) if case.cleanup else ()
+    left = _left(book, str(values["name"]), sandbox, region) if case.cleanup else ()
     changes = {_name(call) for call in calls if call.mutating and _is_operators(call)}
     return Outcome(run, said, changes, {_name(call) for call in calls if call.injected}, left)
 
@@ -62,9 +63,10 @@ def carry_out(book: Runbook, case: Case, sandbox: str, out: Path) -> Outcome:
 def _tried(book: Runbook, case: Case, sandbox: str, out: Path) -> tuple[Run | None, str]:
     """The run with what it shows; no run with the sentence that refused it."""
     try:
-        run = _run(book, case.mode, book.bind(dict(case.parameters)), sandbox, out)
+        values = book.bind(dict(case.parameters))
     except UsageError as error:
         return None, str(error)
+    run = _run(book, case.mode, values, sandbox, out)
     return run, shown(run)
 
 
@@ -109,24 +111,20 @@ def _call(book: Runbook, call: ApiCall, state: State, region: str) -> None:
             call_gcp(call)
 
 
-def _left(book: Runbook, deployment: str, state: State, region: str) -> list[str]:
-    """Clean a deployment up, and say what is there afterwards."""
-    with _inside(state):
-        if book.cloud == "aws":
-            import boto3
+def _left(book: Runbook, deployment: str, sandbox: str, region: str) -> list[str]:
+    """Clean a deployment up as a person does, and return what is there afterwards, a line each."""
+    words = ["cleanup", "--deployment", deployment, "--cloud", book.cloud, "--region", region, "--name", sandbox]
+    _ragonotebooks(*words, "--yes")
+    *left, _summary = _ragonotebooks(*words)
+    return left
 
-            from ragonotebooks.cleanup import aws
 
-            account = aws.account(boto3.Session(region_name=region).client)
-        else:
-            from ragonotebooks.cleanup import gcp
-
-            account = gcp.account(state.project, region)
-        owner = Ownership(deployment)
-        rows = [row for row in engine.clean(account, owner, engine.Patience(0.2, 10)) if row.action != "deleted"]
-        rows += engine.plan(account, owner)
-    client.forget_passed(state.name)
-    return [f"{row.kind} {row.id}" for row in rows]
+def _ragonotebooks(*words: str) -> list[str]:
+    """The lines that a command prints, whatever its exit code."""
+    done = subprocess.run([sys.executable, "-m", "ragonotebooks", *words], capture_output=True, text=True, check=False)
+    if not done.stdout:
+        raise RagonotebooksError(done.stderr.strip())
+    return done.stdout.splitlines()
 
 
 @contextmanager

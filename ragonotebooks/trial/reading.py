@@ -85,6 +85,8 @@ class _Reader:
             self._one_of("parameters", name, known)
             if not isinstance(value, str):
                 raise UsageError(f"{self._where}: parameter '{name}' is neither text, a number, true nor false")
+        if given.get("target", "sandbox") != "sandbox":
+            raise UsageError(f"{self._where}: target is '{given['target']}', but cases run in sandboxes; leave it out")
         return dict(given)
 
     def _steps(self, given: Any) -> Iterator[tuple[tuple[str, int], str]]:
@@ -114,7 +116,7 @@ class _Reader:
         where = f"{self._where}: a fault"
         data = yaml_file.fields(where, "a refusal", given, ("refuse", "error"), ("times",))
         times = data.get("times")
-        if times is not None and not (isinstance(times, int) and times > 0):
+        if times is not None and not (type(times) is int and times > 0):
             raise UsageError(f"{where} has 'times: {times}'; write how many calls fail, or leave it out for all")
         if self._book.cloud == "gcp":
             self._one_of("error", data["error"], _GCP_ERRORS)

@@ -1,18 +1,12 @@
 """Execute every lesson and every runbook's notebook in a fresh sandbox and save it with its outputs: `make notebooks`."""
 
-import os
 import secrets
 import sys
 from collections.abc import Callable
-from pathlib import Path
-
-import nbformat
-from nbclient import NotebookClient
 
 from ragonotebooks.catalog import notebook, project, runbook
-from ragonotebooks.run.kernel import IpcKernelManager
+from ragonotebooks.cli.saving import save
 from ragonotebooks.sandbox import client
-from ragonotebooks.sandbox.state import folder_of
 from tests.runbooks.gcp_images import push
 from tests.sandbox.conftest import Sandbox
 
@@ -32,14 +26,13 @@ COPIED = (
 def main() -> None:
     """Save the lessons in the order of the deployment, then what works upon it; what takes it down comes last."""
     name = f"save-{secrets.token_hex(3)}"
-    os.environ["RAGONOTEBOOKS_SANDBOX"] = name
     books = map(runbook.load, ("deploy-aws", "deploy-gcp"))
     lessons = [lesson.path for book in books for lesson in book.notebooks]
     lessons += [path for path in notebook.lessons() if path not in lessons]  # those on several clouds
     try:
         for path in [*lessons, *sorted(notebook.procedures(), key=lambda path: path.stem == "teardown")]:
             BEFORE.get(notebook.key_of(path), lambda sandbox: None)(name)
-            save(path)
+            save(path, name)
             client.mark_passed(name, notebook.key_of(path), {})
             sys.stdout.write(f"{project.shown(path)}\n")
     finally:
@@ -69,23 +62,6 @@ BEFORE: dict[str, Callable[[str], None]] = {
     "runbooks/gcp/release": push_once_more,
 }
 """What has to be done for a notebook to have something to do."""
-
-
-def save(path: Path) -> None:
-    """Execute a notebook and save it with its outputs, in the sandbox that the environment names."""
-    book = nbformat.read(path, as_version=4)
-    NotebookClient(
-        book,
-        timeout=300,
-        record_timing=False,
-        kernel_manager_class=IpcKernelManager,
-        resources={"metadata": {"path": str(path.parent)}},
-    ).execute()
-    for cell in book.cells:
-        cell.metadata.pop("execution", None)
-    # what a program says of itself may hold the folder in which the sandbox runs it, which is this machine's own
-    here = str(folder_of(os.environ["RAGONOTEBOOKS_SANDBOX"]))
-    path.write_text(nbformat.writes(book).replace(here, "…") + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

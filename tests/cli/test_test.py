@@ -1,0 +1,102 @@
+"""`ragonotebooks test`: cases of runbooks that need nothing before, and what is said of those that do not hold."""
+
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from ragonotebooks.catalog import project
+from ragonotebooks.cli import app
+from ragonotebooks.errors import UsageError
+from ragonotebooks.sandbox import client
+from tests.run.lessons import DRIFTED, check, code, step, write
+from tests.sandbox.conftest import Sandbox, running_sandbox
+
+DOOR = "title: A door\ncloud: aws\npurpose: Close it.\nnotebooks: [aws/01-door]\n"
+CASES = """\
+cases:
+  - case: it is closed
+    status: passed
+    calls: none
+  - case: it is open
+    parameters: {count: 13}
+    status: passed
+  - case: it is closed again
+    status: passed
+"""
+
+
+@pytest.fixture(scope="module")
+def sandbox() -> Iterator[Sandbox]:
+    with running_sandbox() as running:
+        yield running
+
+
+@pytest.fixture
+def door(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A checkout with a runbook, whose door is open when count is 13; returns its file of cases."""
+    monkeypatch.setattr(project, "ROOT", tmp_path)
+    drift = f"if count == 13:\n    {DRIFTED}"
+    write(
+        project.notebooks() / "aws" / "01-door.ipynb", step(1, code("1", "look"), check(drift), check(), title="A door")
+    )
+    project.trials().mkdir(parents=True)
+    (project.runbooks() / "door.yaml").write_text(DOOR, encoding="utf-8")
+    (project.trials() / "door.yaml").write_text(CASES, encoding="utf-8")
+    return project.trials() / "door.yaml"
+
+
+def try_cases(*words: str) -> Result:
+    return CliRunner().invoke(app, ["test", *words])
+
+
+@pytest.mark.parametrize("name", ["teardown-aws", "teardown-gcp"])
+def test_the_cases_of_a_runbook_that_takes_down_hold(sandbox: Sandbox, name: str) -> None:
+    done = try_cases(name, "--name", sandbox.state.name)
+    assert done.exit_code == 0, done.output
+    assert [line[0] for line in done.output.splitlines()] == ["✓"] * len(done.output.splitlines())
+
+
+def test_a_case_that_does_not_hold_is_named_with_its_reason_and_evidence(door: Path, sandbox: Sandbox) -> None:
+    done = try_cases("door", "--name", sandbox.state.name)
+    assert done.exit_code == 1
+    first, second, third = done.output.splitlines()
+    assert re.fullmatch(r"✓ door · it is closed \([\d.]+ s\)", first)
+    assert second.startswith(
+        "✗ door · it is open: it ended as 'failed' where 'passed' is expected: the door is closed: "
+        "it is 'open', it should be 'closed'; see "
+    )
+    assert third.startswith("✓")
+    evidence = Path(second.rpartition(" ")[2])
+    assert (evidence / "run" / "events.jsonl").is_file()
+    shutil.rmtree(evidence)
+
+
+def test_one_case_is_run_by_its_name(door: Path, sandbox: Sandbox) -> None:
+    done = try_cases("door", "--case", "it is closed again", "--name", sandbox.state.name)
+    assert done.exit_code == 0
+    assert len(done.output.splitlines()) == 1
+
+
+def test_nothing_is_left_of_a_throw_away_sandbox(door: Path) -> None:
+    before = client.names()
+    assert try_cases("door", "--case", "it is closed").exit_code == 0
+    assert client.names() == before
+
+
+@pytest.mark.parametrize(
+    ("words", "text", "said"),
+    [
+        (["dor"], CASES, "there is no runbook or notebook 'dor'; did you mean 'door'?"),
+        (["door", "--case", "it is close"], CASES, "door has no case 'it is close'; did you mean 'it is closed'?"),
+        (["door"], CASES.replace("calls", "cals"), "has an unknown field 'cals'; did you mean 'calls'?"),
+    ],
+)
+def test_bad_input_is_one_sentence(door: Path, words: list[str], text: str, said: str) -> None:
+    door.write_text(text, encoding="utf-8")
+    result = try_cases(*words)
+    assert isinstance(result.exception, UsageError)
+    assert said in str(result.exception)
