@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from typing import Final, Literal
 
 from ragonotebooks.cleanup.kind import Account, Found, Kind, Refusal
-from ragonotebooks.cleanup.ownership import Ownership
 
 _FIRST_PAUSE: Final = 0.1  # seconds
 
@@ -61,31 +60,39 @@ class _Look:
         """What was accepted for deletion and is not gone yet."""
         return self.found.keys() - self.refused.keys()
 
+    def forbidden(self, kind: Kind, found: Found) -> str:
+        """Why a resource must not be deleted; empty when it may be."""
+        if kind.opens and any(one.protected for one in self.found.values()):
+            return found.protected or "what is protected may be encrypted with it"
+        return found.protected
+
     def may_change(self) -> bool:
         """Whether waiting can help: something is going, or is held by something that may go."""
         return bool(self.going()) or any(refusal.passing for refusal in self.refused.values())
 
 
-def plan(account: Account, owner: Ownership, keep: Collection[Kind] = ()) -> Iterator[Row]:
+def plan(account: Account, deployment: str, keep: Collection[Kind] = ()) -> Iterator[Row]:
     """Yield what a cleanup would delete, in order, and behind it what it would keep. Reads only.
 
     Args:
         account: Where.
-        owner: Whose resources.
+        deployment: Its name, the value of the tag `deployment`.
         keep: Kinds that are not deleted.
     """
-    look = _look(account, owner, [kind for kind in account.order if kind not in keep])
-    yield from (Row(kind.service, kind.name, name, "would delete") for kind, name in look.found)
+    look = _look(account, deployment, [kind for kind in account.order if kind not in keep])
+    for (kind, name), found in look.found.items():
+        why = look.forbidden(kind, found)
+        yield Row(kind.service, kind.name, name, "left" if why else "would delete", why)
     yield from _unseen(look)
-    yield from _kept(account, owner, keep)
+    yield from _kept(account, deployment, keep)
 
 
-def clean(account: Account, owner: Ownership, patience: Patience, keep: Collection[Kind] = ()) -> Iterator[Row]:
+def clean(account: Account, deployment: str, patience: Patience, keep: Collection[Kind] = ()) -> Iterator[Row]:
     """Delete a deployment; yield each resource when it is gone, and at the end each that is left and why, or is kept.
 
     Args:
         account: Where.
-        owner: Whose resources.
+        deployment: Its name, the value of the tag `deployment`.
         patience: How long to try.
         keep: Kinds that are not deleted.
     """
@@ -94,7 +101,7 @@ def clean(account: Account, owner: Ownership, patience: Patience, keep: Collecti
     ever_going: set[_Key] = set()
     moved, pause = time.monotonic(), min(_FIRST_PAUSE, patience.pause)
     while True:
-        look = _look(account, owner, kinds)
+        look = _look(account, deployment, kinds)
         gone = [key for key in before if key not in look.found and key[0] not in look.unseen]
         yield from (Row(kind.service, kind.name, name, "deleted") for kind, name in gone)
         _delete(account, look)
@@ -108,14 +115,21 @@ def clean(account: Account, owner: Ownership, patience: Patience, keep: Collecti
         pause = min(2 * pause, patience.pause)
     yield from _refused(look)
     yield from _unseen(look)
-    yield from _kept(account, owner, keep)
+    yield from _kept(account, deployment, keep)
 
 
-def _look(account: Account, owner: Ownership, kinds: Collection[Kind]) -> _Look:
+def survey(account: Account) -> tuple[list[tuple[Kind, Found]], list[Row]]:
+    """Return what belongs to any deployment, in the order of deletion, and what could not be looked for. Reads only."""
+    look = _look(account, None, account.order)
+    return [(kind, found) for (kind, _), found in look.found.items()], list(_unseen(look))
+
+
+def _look(account: Account, deployment: str | None, kinds: Collection[Kind]) -> _Look:
     look = _Look()
     for kind in kinds:
         try:
-            found = list(kind.find(account.clients(kind.service), owner))
+            everything = kind.find(account.clients(kind.service))
+            found = [one for one in everything if deployment in (None, one.deployment)]
         except account.errors as error:
             refusal = account.read(error)
             if not refusal.nothing_there:
@@ -128,6 +142,9 @@ def _look(account: Account, owner: Ownership, kinds: Collection[Kind]) -> _Look:
 def _delete(account: Account, look: _Look) -> None:
     for (kind, name), found in look.found.items():
         if found.leaving:
+            continue
+        if why := look.forbidden(kind, found):
+            look.refused[kind, name] = Refusal(why)
             continue
         try:
             kind.delete(account.clients(kind.service), name)
@@ -147,7 +164,7 @@ def _unseen(look: _Look) -> Iterator[Row]:
         yield Row(kind.service, kind.name, "*", "left", f"these could not be looked for: {refusal.why}")
 
 
-def _kept(account: Account, owner: Ownership, kinds: Collection[Kind]) -> Iterator[Row]:
-    look = _look(account, owner, kinds)
+def _kept(account: Account, deployment: str, kinds: Collection[Kind]) -> Iterator[Row]:
+    look = _look(account, deployment, kinds)
     yield from (Row(kind.service, kind.name, name, "kept") for kind, name in look.found)
     yield from _unseen(look)

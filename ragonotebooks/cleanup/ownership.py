@@ -5,38 +5,32 @@ What a cloud has no tags for carries them in its description.
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Final
+
+#: Tags as services spell them: `{"name": "value"}`, or a list of `{"Key", "Value"}`, `{"key", "value"}` or
+#: `{"TagKey", "TagValue"}`.
+Tags = Iterable[Mapping[str, str]] | Mapping[str, str] | None
 
 _MANAGER: Final = "ragonotebooks"
 
 
-@dataclass(frozen=True)
-class Ownership:
-    """A deployment's mark.
+def plain(tags: Tags) -> dict[str, str]:
+    """Return tags as `{"name": "value"}`."""
+    return dict(tags) if isinstance(tags, Mapping) else dict(_pair(tag) for tag in tags or [])
 
-    Attributes:
-        deployment: The value of the tag `deployment`, such as "ragonometrics".
+
+def deployment_of(tags: Mapping[str, str]) -> str:
+    """Return the deployment that tags name; empty when they do not say that it is managed from here."""
+    return tags.get("deployment", "") if tags.get("managed-by") == _MANAGER else ""
+
+
+def told(name: str, description: str) -> dict[str, str]:
+    """Return the tags that a description holds, `deployment=x, managed-by=ragonotebooks`; none when the name is another's.
+
+    The name has to begin with the deployment's since anybody may copy a description.
     """
-
-    deployment: str
-
-    def covers(self, tags: Iterable[Mapping[str, str]] | Mapping[str, str] | None) -> bool:
-        """Whether both of the deployment's tags are among `tags`, however a service spells a list of tags.
-
-        Args:
-            tags: `{"name": "value"}`, or a list of `{"Key", "Value"}`, `{"key", "value"}` or `{"TagKey", "TagValue"}`.
-        """
-        found = dict(tags) if isinstance(tags, Mapping) else dict(_pair(tag) for tag in tags or [])
-        return found.get("deployment") == self.deployment and found.get("managed-by") == _MANAGER
-
-    def marks(self, name: str, description: str) -> bool:
-        """Whether a description holds both tags, `deployment=x, managed-by=ragonotebooks`, and the name begins as ours do.
-
-        The name is asked for too since anybody may copy a description.
-        """
-        said = dict(part.strip().partition("=")[::2] for part in description.split(","))
-        return self.covers(said) and _letters(name).startswith(_letters(self.deployment))
+    tags = dict(part.strip().partition("=")[::2] for part in description.split(","))
+    return tags if _letters(name).startswith(_letters(deployment_of(tags))) else {}
 
 
 def _letters(name: str) -> str:

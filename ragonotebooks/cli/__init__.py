@@ -61,6 +61,7 @@ from ragonotebooks.cli import (  # noqa: F401
     runs,
     sandbox,
     show,
+    sweep,
     test,
     verify,
 )

@@ -152,7 +152,7 @@ class Deployment:
         return [first, second]
 
     def database(self, subnets: list[str]) -> None:
-        """An instance that is protected from deletion, with a manual snapshot."""
+        """An instance with a manual snapshot."""
         rds = self._clients("rds")
         rds.create_db_subnet_group(
             DBSubnetGroupName=self.name, DBSubnetGroupDescription="for the test", SubnetIds=subnets, Tags=self.tags
@@ -165,7 +165,6 @@ class Deployment:
             MasterUsername="ragonometrics",
             MasterUserPassword="not-a-secret",
             DBSubnetGroupName=self.name,
-            DeletionProtection=True,
             Tags=self.tags,
         )
         rds.create_db_snapshot(DBInstanceIdentifier=self.name, DBSnapshotIdentifier=f"{self.name}-1", Tags=self.tags)
@@ -175,8 +174,6 @@ class Deployment:
         ecs, balancing, discovery = (self._clients(name) for name in ("ecs", "elbv2", "servicediscovery"))
         balancer = balancing.create_load_balancer(Name=self.name, Subnets=subnets, **self._tagged())["LoadBalancers"][0]
         arn = balancer["LoadBalancerArn"]
-        protection = {"Key": "deletion_protection.enabled", "Value": "true"}
-        balancing.modify_load_balancer_attributes(LoadBalancerArn=arn, Attributes=[protection])
         group = balancing.create_target_group(
             Name=self.name, Protocol="HTTP", Port=8000, VpcId=balancer["VpcId"], TargetType="ip", **self._tagged()
         )["TargetGroups"][0]["TargetGroupArn"]
@@ -190,6 +187,14 @@ class Deployment:
         [namespace] = [space["Id"] for space in found if space["Name"] == self.name]
         made = discovery.create_service(Name=self.name, NamespaceId=namespace, Tags=self.tags)["Service"]["Id"]
         discovery.register_instance(ServiceId=made, InstanceId="one", Attributes={"AWS_INSTANCE_IPV4": "10.0.0.9"})
+
+    def protect(self) -> None:
+        """Turn deletion protection on: the database's and the load balancer's."""
+        self._clients("rds").modify_db_instance(DBInstanceIdentifier=self.name, DeletionProtection=True)
+        balancing = self._clients("elbv2")
+        [balancer] = balancing.describe_load_balancers(Names=[self.name])["LoadBalancers"]
+        on = [{"Key": "deletion_protection.enabled", "Value": "true"}]
+        balancing.modify_load_balancer_attributes(LoadBalancerArn=balancer["LoadBalancerArn"], Attributes=on)
 
     def watched(self) -> None:
         """A queue, a topic, a rule with a target, an alarm, a trail and a flow log."""

@@ -1,16 +1,16 @@
 """A cleanup removes what carries both tags of a deployment, and nothing else."""
 
+from itertools import count
+
 import pytest
 from botocore.exceptions import ClientError
 
 from ragonotebooks.cleanup.aws import DATA, ORDER, account
 from ragonotebooks.cleanup.engine import Patience, Row, clean, plan
 from ragonotebooks.cleanup.kind import Clients
-from ragonotebooks.cleanup.ownership import Ownership
 from tests.cleanup.conftest import Deployment
 
 OURS = {"deployment": "tested", "managed-by": "ragonotebooks"}
-OWNER = Ownership("tested")
 # moto's lacks them, or their tags: they are in tests of their own
 ELSEWHERE = {
     ("accessanalyzer", "analyzer"),
@@ -24,11 +24,11 @@ ELSEWHERE = {
 
 
 def cleaned(clients: Clients) -> list[Row]:
-    return list(clean(account(clients), OWNER, Patience(pause=0.05, limit=0.5)))
+    return list(clean(account(clients), "tested", Patience(pause=0.05, limit=0.5)))
 
 
 def planned(clients: Clients, deployment: str = "tested") -> list[Row]:
-    return list(plan(account(clients), Ownership(deployment)))
+    return list(plan(account(clients), deployment))
 
 
 def test_dry_run_names_every_kind_and_changes_nothing(clients: Clients) -> None:
@@ -67,7 +67,7 @@ def test_what_lacks_one_of_the_tags_survives(clients: Clients, tags: dict[str, s
     groups = clients("ec2").describe_security_groups()["SecurityGroups"]
     assert sum(bool(group["GroupName"].startswith("theirs") and group["IpPermissions"]) for group in groups) == 2
     assert clients("s3").list_object_versions(Bucket="theirs")["Versions"] != []
-    assert clients("rds").describe_db_instances()["DBInstances"][0]["DeletionProtection"]
+    assert clients("rds").describe_db_instances()["DBInstances"] != []
 
 
 def test_tasks_in_a_cluster_of_the_deployment_are_stopped_before_it_goes(clients: Clients) -> None:
@@ -116,6 +116,51 @@ def test_a_kind_that_may_not_be_listed_is_told_and_the_others_go(
     assert rows[1].why == "these could not be looked for: AccessDenied: not allowed to list"
 
 
+def test_what_is_protected_from_deletion_is_left_with_what_it_needs_and_the_rest_goes(clients: Clients) -> None:
+    ours = Deployment(clients, "ours", OURS)
+    ours.everything()
+    ours.protect()
+    would_stay = {(row.kind, row.why) for row in planned(clients) if row.action == "left"}
+    rows = cleaned(clients)
+    left = {row.kind: row.why for row in rows if row.action == "left"}
+    assert {"database instance", "load balancer", "key"} == {kind for kind, _ in would_stay}
+    assert would_stay <= set(left.items())
+    assert "deletion protection is on" in left["database instance"]
+    assert "deletion protection is on" in left["load balancer"]
+    assert left["key"] == "what is protected may be encrypted with it"
+    assert {"bucket", "secret", "service", "topic"} <= {row.kind for row in rows if row.action == "deleted"}
+
+
+def test_a_tag_protects_a_resource(clients: Clients) -> None:
+    Deployment(clients, "ours", {**OURS, "protected": "true"}).bucket()
+    Deployment(clients, "ours-too", {**OURS, "protected": "false"}).bucket()
+    told = {row.id: (row.action, row.why) for row in cleaned(clients)}
+    assert told["ours"] == ("left", "it carries protected=true; take that off to have it deleted")
+    assert told["ours-too"] == ("deleted", "")
+
+
+class Killed(BaseException):
+    """A run that was killed."""
+
+
+@pytest.mark.parametrize("calls", [20, 40, 55])
+def test_nothing_is_left_of_a_deployment_whose_making_was_killed(clients: Clients, calls: int) -> None:
+    left = count(calls, -1)
+
+    def die(**_: object) -> None:
+        if next(left) == 0:
+            raise Killed
+
+    for kind in ORDER:
+        if kind.service != "accessanalyzer":
+            clients(kind.service).meta.events.register_first("before-call", die, unique_id="die")
+    with pytest.raises(Killed):
+        Deployment(clients, "ours", OURS).everything()
+    rows = cleaned(clients)
+    assert [row for row in rows if row.action != "deleted"] == []
+    assert planned(clients) == []
+
+
 def running_task(clients: Clients, cluster: str) -> str:
     subnet = clients("ec2").describe_subnets()["Subnets"][0]["SubnetId"]
     network = {"awsvpcConfiguration": {"subnets": [subnet], "securityGroups": []}}
@@ -128,7 +173,7 @@ def running_task(clients: Clients, cluster: str) -> str:
 def test_what_holds_data_is_kept_when_asked_and_the_rest_goes(clients: Clients) -> None:
     Deployment(clients, "ours", OURS).everything()
     holding = {kind.name for kind in DATA}
-    assert {row.kind for row in plan(account(clients), OWNER, DATA) if row.action == "kept"} == holding
-    rows = list(clean(account(clients), OWNER, Patience(pause=0.05, limit=0.5), DATA))
+    assert {row.kind for row in plan(account(clients), "tested", DATA) if row.action == "kept"} == holding
+    rows = list(clean(account(clients), "tested", Patience(pause=0.05, limit=0.5), DATA))
     assert {row.action for row in rows} == {"deleted", "kept"}
     assert {row.kind for row in planned(clients)} == holding

@@ -7,7 +7,6 @@ import pytest
 
 from ragonotebooks.cleanup.aws import account
 from ragonotebooks.cleanup.engine import Patience, Row, clean
-from ragonotebooks.cleanup.ownership import Ownership
 from ragonotebooks.sandbox.status import ask
 from tests.sandbox.conftest import Sandbox, running_sandbox
 from tests.sandbox.tasks import Deployment, deploy
@@ -24,7 +23,7 @@ def deployment() -> Iterator[Deployment]:
 
 
 def cleaned(deployment: Deployment) -> list[Row]:
-    return list(clean(account(deployment.client), Ownership("tested"), Patience(pause=0.5, limit=20)))
+    return list(clean(account(deployment.client), "tested", Patience(pause=0.5, limit=20)))
 
 
 def make_cache(deployment: Deployment) -> None:

@@ -11,7 +11,6 @@ import pytest
 from ragonotebooks.cleanup.engine import Patience, Row, clean, plan
 from ragonotebooks.cleanup.gcp import DATA, ORDER, account
 from ragonotebooks.cleanup.kind import Account
-from ragonotebooks.cleanup.ownership import Ownership
 from tests.cleanup.gcp_deployment import PROJECT, REGION, Deployment, enable
 from tests.sandbox.conftest import running_sandbox
 from tests.sandbox.gcp.conftest import environment_of
@@ -41,11 +40,11 @@ def made(project: Account, name: str, net: int = 20) -> Deployment:
 
 
 def planned(project: Account, name: str) -> list[Row]:
-    return list(plan(project, Ownership(name)))
+    return list(plan(project, name))
 
 
 def cleaned(project: Account, name: str) -> list[Row]:
-    return list(clean(project, Ownership(name), PATIENCE))
+    return list(clean(project, name, PATIENCE))
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +73,7 @@ def test_dry_run_names_every_kind_and_changes_nothing(project: Account, whole: D
 
 
 def test_what_holds_data_is_kept_when_asked(project: Account, whole: Deployment) -> None:
-    rows = [row for row in plan(project, Ownership("whole"), DATA) if row.action == "kept"]
+    rows = [row for row in plan(project, "whole", DATA) if row.action == "kept"]
     assert [(row.kind, row.id) for row in rows] == [("bucket", "whole-artifacts")]
 
 
@@ -132,7 +131,7 @@ def test_a_protected_database_is_left_with_what_it_stands_on_and_the_rest_goes(p
     rows = cleaned(project, "guarded")
     left = {row.kind: row.why for row in rows if row.action == "left"}
     assert set(left) == {"database instance", "private services access", "global address", "network"}
-    assert "deletionProtectionEnabled" in left["database instance"]
+    assert "deletion protection is on" in left["database instance"]
     assert ("bucket", "deleted") in [(row.kind, row.action) for row in rows]
 
 
@@ -140,7 +139,7 @@ def test_a_kind_that_may_not_be_listed_is_told_and_the_others_go(project: Accoun
     made(project, "half").bucket()
     clients = {"secretmanager": replace(project.clients("secretmanager"), project="of-somebody-else")}
     partly = replace(project, clients=lambda service: clients.get(service) or project.clients(service))
-    bucket, secret = clean(partly, Ownership("half"), PATIENCE)
+    bucket, secret = clean(partly, "half", PATIENCE)
     assert (bucket.kind, bucket.action) == ("bucket", "deleted")
     assert (secret.kind, secret.id, secret.action) == ("secret", "*", "left")
     assert secret.why.startswith("these could not be looked for: PERMISSION_DENIED: ")

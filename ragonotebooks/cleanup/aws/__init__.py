@@ -5,6 +5,7 @@ from typing import Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from ragonotebooks.cleanup.aws.making import making
 from ragonotebooks.cleanup.aws.order import DATA, ORDER
 from ragonotebooks.cleanup.kind import Account, Clients, Refusal
 
@@ -39,7 +40,10 @@ def account(clients: Clients) -> Account:
     Args:
         clients: Makes the client of a service: `boto3.client`. It is called once for each.
     """
-    return Account(cache(clients), ORDER, (ClientError, BotoCoreError), _read)
+    clients = cache(clients)
+    return Account(
+        clients, ORDER, (ClientError, BotoCoreError), _read, lambda found: making(clients("cloudtrail"), found)
+    )
 
 
 def _read(error: Exception) -> Refusal:

@@ -4,17 +4,15 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from ragonotebooks.cleanup.aws.listing import pages
-from ragonotebooks.cleanup.kind import Found, Kind
-from ragonotebooks.cleanup.ownership import Ownership
+from ragonotebooks.cleanup.kind import Found, Kind, belonging
 
 #: AWS lets a key wait for 7 to 30 days before it is gone for good (KMS API reference, ScheduleKeyDeletion, 2026-11).
 _KEY_DAYS: Final = 7
 
 
-def _find_secrets(manager: Any, owner: Ownership) -> Iterator[Found]:
+def _find_secrets(manager: Any) -> Iterator[Found]:
     for secret in pages(manager, "list_secrets", "SecretList"):
-        if owner.covers(secret.get("Tags")):
-            yield Found(secret["Name"])
+        yield from belonging(secret.get("Tags"), secret["Name"], made=secret.get("CreatedDate"))
 
 
 def _delete_secret(manager: Any, name: str) -> None:
@@ -22,21 +20,20 @@ def _delete_secret(manager: Any, name: str) -> None:
     manager.delete_secret(SecretId=name, ForceDeleteWithoutRecovery=True)
 
 
-def _find_parameters(ssm: Any, owner: Ownership) -> Iterator[Found]:
+def _find_parameters(ssm: Any) -> Iterator[Found]:
     for parameter in pages(ssm, "describe_parameters", "Parameters"):
         name = parameter["Name"]
-        if owner.covers(ssm.list_tags_for_resource(ResourceType="Parameter", ResourceId=name)["TagList"]):
-            yield Found(name)
+        yield from belonging(ssm.list_tags_for_resource(ResourceType="Parameter", ResourceId=name)["TagList"], name)
 
 
-def _find_keys(kms: Any, owner: Ownership) -> Iterator[Found]:
+def _find_keys(kms: Any) -> Iterator[Found]:
     for key in pages(kms, "list_keys", "Keys"):
         about = kms.describe_key(KeyId=key["KeyId"])["KeyMetadata"]
         # a key that waits for its deletion can no longer be used and costs nothing: it is as good as gone
         if about["KeyManager"] != "CUSTOMER" or about["KeyState"] == "PendingDeletion":
             continue
-        if owner.covers(pages(kms, "list_resource_tags", "Tags", KeyId=key["KeyId"])):
-            yield Found(key["KeyId"])
+        tags = pages(kms, "list_resource_tags", "Tags", KeyId=key["KeyId"])
+        yield from belonging(tags, key["KeyId"], made=about.get("CreationDate"))
 
 
 def _delete_key(kms: Any, key: str) -> None:
@@ -45,10 +42,10 @@ def _delete_key(kms: Any, key: str) -> None:
     kms.schedule_key_deletion(KeyId=key, PendingWindowInDays=_KEY_DAYS)
 
 
-def _find_roles(iam: Any, owner: Ownership) -> Iterator[Found]:
+def _find_roles(iam: Any) -> Iterator[Found]:
     for role in pages(iam, "list_roles", "Roles"):
-        if owner.covers(pages(iam, "list_role_tags", "Tags", RoleName=role["RoleName"])):
-            yield Found(role["RoleName"])
+        tags = pages(iam, "list_role_tags", "Tags", RoleName=role["RoleName"])
+        yield from belonging(tags, role["RoleName"], made=role.get("CreateDate"), regional=False)
 
 
 def _delete_role(iam: Any, name: str) -> None:
@@ -61,11 +58,11 @@ def _delete_role(iam: Any, name: str) -> None:
     iam.delete_role(RoleName=name)
 
 
-def _find_profiles(iam: Any, owner: Ownership) -> Iterator[Found]:
+def _find_profiles(iam: Any) -> Iterator[Found]:
     for profile in pages(iam, "list_instance_profiles", "InstanceProfiles"):
         name = profile["InstanceProfileName"]
-        if owner.covers(iam.get_instance_profile(InstanceProfileName=name)["InstanceProfile"].get("Tags")):
-            yield Found(name)
+        tags = iam.get_instance_profile(InstanceProfileName=name)["InstanceProfile"].get("Tags")
+        yield from belonging(tags, name, made=profile.get("CreateDate"), regional=False)
 
 
 def _delete_profile(iam: Any, name: str) -> None:
@@ -74,10 +71,10 @@ def _delete_profile(iam: Any, name: str) -> None:
     iam.delete_instance_profile(InstanceProfileName=name)
 
 
-def _find_policies(iam: Any, owner: Ownership) -> Iterator[Found]:
+def _find_policies(iam: Any) -> Iterator[Found]:
     for policy in pages(iam, "list_policies", "Policies", Scope="Local"):
-        if owner.covers(pages(iam, "list_policy_tags", "Tags", PolicyArn=policy["Arn"])):
-            yield Found(policy["Arn"])
+        tags = pages(iam, "list_policy_tags", "Tags", PolicyArn=policy["Arn"])
+        yield from belonging(tags, policy["Arn"], made=policy.get("CreateDate"), regional=False)
 
 
 def _delete_policy(iam: Any, arn: str) -> None:
@@ -89,7 +86,7 @@ def _delete_policy(iam: Any, arn: str) -> None:
 
 SECRETS: Final = Kind("secretsmanager", "secret", _find_secrets, _delete_secret)
 PARAMETERS: Final = Kind("ssm", "parameter", _find_parameters, lambda ssm, name: ssm.delete_parameter(Name=name))
-KEYS: Final = Kind("kms", "key", _find_keys, _delete_key)
+KEYS: Final = Kind("kms", "key", _find_keys, _delete_key, opens=True)
 PROFILES: Final = Kind("iam", "instance profile", _find_profiles, _delete_profile)
 ROLES: Final = Kind("iam", "role", _find_roles, _delete_role)
 POLICIES: Final = Kind("iam", "policy", _find_policies, _delete_policy)

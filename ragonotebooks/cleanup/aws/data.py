@@ -6,19 +6,19 @@ from typing import Any, Final
 from botocore.exceptions import ClientError
 
 from ragonotebooks.cleanup.aws.listing import pages, tagged
-from ragonotebooks.cleanup.kind import Found, Kind
-from ragonotebooks.cleanup.ownership import Ownership
+from ragonotebooks.cleanup.kind import DELETION_PROTECTION, Found, Kind, belonging
 
 #: No tags, or a bucket whose tags we may not read: it is nobody's or somebody else's.
 _NOT_OURS: Final = frozenset({"NoSuchTagSet", "AccessDenied", "NoSuchBucket"})
 _CHUNK: Final = 1000  # as many as DeleteObjects takes
 
 
-def _find_buckets(s3: Any, owner: Ownership) -> Iterator[Found]:
+def _find_buckets(s3: Any) -> Iterator[Found]:
     for bucket in s3.list_buckets()["Buckets"]:
         name = bucket["Name"]
-        if owner.covers(_bucket_tags(s3, name)) and _bucket_region(s3, name) == s3.meta.region_name:
-            yield Found(name)
+        for found in belonging(_bucket_tags(s3, name), name, made=bucket.get("CreationDate")):
+            if _bucket_region(s3, name) == s3.meta.region_name:
+                yield found
 
 
 def _bucket_tags(s3: Any, name: str) -> list[dict[str, str]]:
@@ -53,43 +53,53 @@ def _some_versions(s3: Any, name: str) -> list[dict[str, str]]:
     return [{"Key": one["Key"], "VersionId": one["VersionId"]} for one in listed][:_CHUNK]
 
 
-def _find_instances(rds: Any, owner: Ownership) -> Iterator[Found]:
+def _find_instances(rds: Any) -> Iterator[Found]:
     for instance in pages(rds, "describe_db_instances", "DBInstances"):
-        if owner.covers(instance["TagList"]):
-            yield Found(instance["DBInstanceIdentifier"], leaving=instance["DBInstanceStatus"] == "deleting")
+        yield from belonging(
+            instance["TagList"],
+            instance["DBInstanceIdentifier"],
+            made=instance.get("InstanceCreateTime"),  # none while it is being created
+            leaving=instance["DBInstanceStatus"] == "deleting",
+            protected=DELETION_PROTECTION if instance.get("DeletionProtection") else "",
+        )
 
 
 def _delete_instance(rds: Any, name: str) -> None:
-    [instance] = rds.describe_db_instances(DBInstanceIdentifier=name)["DBInstances"]
-    if instance.get("DeletionProtection"):
-        rds.modify_db_instance(DBInstanceIdentifier=name, DeletionProtection=False, ApplyImmediately=True)
     rds.delete_db_instance(DBInstanceIdentifier=name, SkipFinalSnapshot=True, DeleteAutomatedBackups=True)
 
 
-def _find_snapshots(rds: Any, owner: Ownership) -> Iterator[Found]:
+def _find_snapshots(rds: Any) -> Iterator[Found]:
     for snapshot in pages(rds, "describe_db_snapshots", "DBSnapshots", SnapshotType="manual"):
-        if owner.covers(snapshot["TagList"]):
-            yield Found(snapshot["DBSnapshotIdentifier"], leaving=snapshot["Status"] == "deleting")
+        yield from belonging(
+            snapshot["TagList"],
+            snapshot["DBSnapshotIdentifier"],
+            made=snapshot.get("SnapshotCreateTime"),  # none while it is being created
+            leaving=snapshot["Status"] == "deleting",
+        )
 
 
 def _delete_snapshot(rds: Any, name: str) -> None:
     rds.delete_db_snapshot(DBSnapshotIdentifier=name)
 
 
-def _find_subnet_groups(rds: Any, owner: Ownership) -> Iterator[Found]:
+def _find_subnet_groups(rds: Any) -> Iterator[Found]:
     for group in pages(rds, "describe_db_subnet_groups", "DBSubnetGroups"):
-        if owner.covers(rds.list_tags_for_resource(ResourceName=group["DBSubnetGroupArn"])["TagList"]):
-            yield Found(group["DBSubnetGroupName"])
+        tags = rds.list_tags_for_resource(ResourceName=group["DBSubnetGroupArn"])["TagList"]
+        yield from belonging(tags, group["DBSubnetGroupName"])
 
 
 def _delete_subnet_group(rds: Any, name: str) -> None:
     rds.delete_db_subnet_group(DBSubnetGroupName=name)
 
 
-def _find_caches(cache: Any, owner: Ownership) -> Iterator[Found]:
+def _find_caches(cache: Any) -> Iterator[Found]:
     for group in pages(cache, "describe_replication_groups", "ReplicationGroups"):
-        if owner.covers(_group_tags(cache, group)):
-            yield Found(group["ReplicationGroupId"], leaving=group["Status"] == "deleting")
+        yield from belonging(
+            _group_tags(cache, group),
+            group["ReplicationGroupId"],
+            made=group.get("ReplicationGroupCreateTime"),
+            leaving=group["Status"] == "deleting",
+        )
 
 
 def _group_tags(cache: Any, group: Any) -> Any:

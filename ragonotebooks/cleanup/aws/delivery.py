@@ -23,6 +23,7 @@ PIPELINES: Final = tagged(
     lambda pipeline: str(pipeline["name"]),
     _pipeline_tags,
     lambda codepipeline, name: codepipeline.delete_pipeline(name=name),
+    made="created",
 )
 PROJECTS: Final = tagged(
     "codebuild",
@@ -31,6 +32,7 @@ PROJECTS: Final = tagged(
     lambda project: str(project["name"]),
     lambda codebuild, project: project.get("tags"),
     lambda codebuild, name: codebuild.delete_project(name=name),
+    made="created",
 )
 IDENTITY_PROVIDERS: Final = tagged(
     "iam",
@@ -41,4 +43,5 @@ IDENTITY_PROVIDERS: Final = tagged(
         iam, "list_open_id_connect_provider_tags", "Tags", OpenIDConnectProviderArn=provider["Arn"]
     ),
     lambda iam, arn: iam.delete_open_id_connect_provider(OpenIDConnectProviderArn=arn),
+    regional=False,
 )

@@ -1,10 +1,10 @@
 """How resources of AWS are listed: page by page, with their tags."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from ragonotebooks.cleanup.kind import Found, Kind
-from ragonotebooks.cleanup.ownership import Ownership
+from ragonotebooks.cleanup.kind import Found, Kind, belonging
+from ragonotebooks.cleanup.ownership import Tags
 
 
 def pages(client: Any, operation: str, items: str, **arguments: Any) -> Iterator[Any]:
@@ -22,8 +22,11 @@ def tagged(
     name: str,
     items: Callable[[Any], Iterable[Any]],
     identify: Callable[[Any], str],
-    tags: Callable[[Any, Any], Iterable[Mapping[str, str]] | Mapping[str, str] | None],
+    tags: Callable[[Any, Any], Tags],
     delete: Callable[[Any, str], object],
+    *,
+    made: str = "",
+    regional: bool = True,
 ) -> Kind:
     """A kind that is listed without more ado.
 
@@ -34,11 +37,14 @@ def tagged(
         identify: What the service calls an item.
         tags: An item's tags, given the client.
         delete: Deletes the resource with an id.
+        made: The field of an item that says when somebody made it; empty when none does.
+        regional: Whether they are in a region; otherwise all regions share them.
     """
 
-    def find(client: Any, owner: Ownership) -> Iterator[Found]:
+    def find(client: Any) -> Iterator[Found]:
         for item in items(client):
-            if owner.covers(tags(client, item)):
-                yield Found(identify(item))
+            yield from belonging(
+                tags(client, item), identify(item), made=item.get(made) if made else None, regional=regional
+            )
 
     return Kind(service, name, find, delete)

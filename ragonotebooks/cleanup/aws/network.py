@@ -6,8 +6,7 @@ from typing import Any, Final
 from botocore.exceptions import ClientError
 
 from ragonotebooks.cleanup.aws.listing import pages
-from ragonotebooks.cleanup.kind import Found, Kind
-from ragonotebooks.cleanup.ownership import Ownership
+from ragonotebooks.cleanup.kind import Found, Kind, belonging
 
 _GONE: Final = frozenset({"deleted"})
 _LEAVING: Final = frozenset({"deleting"})
@@ -20,15 +19,19 @@ def _ec2(
     id_field: str,
     delete: Callable[[Any, str], object],
     *,
+    made: str = "",
     own: Callable[[Any], bool] = lambda item: True,
 ) -> Kind:
-    """A kind that `describe` lists; an item that is not its `own` is a part of another resource and goes with that."""
+    """A kind that `describe` lists; an item that is not its `own` is a part of another resource and goes with that.
 
-    def find(ec2: Any, owner: Ownership) -> Iterator[Found]:
+    Its field `made` says when somebody made it; most kinds have none.
+    """
+
+    def find(ec2: Any) -> Iterator[Found]:
         for item in pages(ec2, describe, items):
             state = str(item.get("State", "")).lower()
-            if own(item) and owner.covers(item.get("Tags")) and state not in _GONE:
-                yield Found(item[id_field], leaving=state in _LEAVING)
+            if own(item) and state not in _GONE:
+                yield from belonging(item.get("Tags"), item[id_field], made=item.get(made), leaving=state in _LEAVING)
 
     return Kind("ec2", name, find, delete)
 
@@ -39,10 +42,10 @@ def _check(answer: Any, operation: str) -> None:
         raise ClientError({"Error": failed[0]["Error"]}, operation)
 
 
-def _find_rules(ec2: Any, owner: Ownership) -> Iterator[Found]:
+def _find_rules(ec2: Any) -> Iterator[Found]:
     for group in pages(ec2, "describe_security_groups", "SecurityGroups"):
-        if owner.covers(group.get("Tags")) and (group["IpPermissions"] or group["IpPermissionsEgress"]):
-            yield Found(group["GroupId"])
+        if group["IpPermissions"] or group["IpPermissionsEgress"]:
+            yield from belonging(group.get("Tags"), group["GroupId"])
 
 
 def _revoke_rules(ec2: Any, group: str) -> None:
@@ -80,6 +83,7 @@ FLOW_LOGS: Final = _ec2(
     "FlowLogs",
     "FlowLogId",
     lambda ec2, log: _check(ec2.delete_flow_logs(FlowLogIds=[log]), "DeleteFlowLogs"),
+    made="CreationTime",
 )
 ENDPOINTS: Final = _ec2(
     "VPC endpoint",
@@ -87,6 +91,7 @@ ENDPOINTS: Final = _ec2(
     "VpcEndpoints",
     "VpcEndpointId",
     lambda ec2, endpoint: _check(ec2.delete_vpc_endpoints(VpcEndpointIds=[endpoint]), "DeleteVpcEndpoints"),
+    made="CreationTimestamp",
 )
 NAT_GATEWAYS: Final = _ec2(
     "NAT gateway",
@@ -94,6 +99,7 @@ NAT_GATEWAYS: Final = _ec2(
     "NatGateways",
     "NatGatewayId",
     lambda ec2, gateway: ec2.delete_nat_gateway(NatGatewayId=gateway),
+    made="CreateTime",
 )
 ADDRESSES: Final = _ec2(
     "elastic IP",

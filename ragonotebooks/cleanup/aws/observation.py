@@ -4,8 +4,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from ragonotebooks.cleanup.aws.listing import pages, tagged
-from ragonotebooks.cleanup.kind import Found, Kind
-from ragonotebooks.cleanup.ownership import Ownership
+from ragonotebooks.cleanup.kind import Found, Kind, belonging
 
 _CHUNK: Final = 20  # as many as ListTags of CloudTrail takes
 
@@ -26,14 +25,13 @@ def _delete_rule(events: Any, name: str) -> None:
     events.delete_rule(Name=name)
 
 
-def _find_trails(cloudtrail: Any, owner: Ownership) -> Iterator[Found]:
+def _find_trails(cloudtrail: Any) -> Iterator[Found]:
     # a trail of several regions shows in each of them, and is deleted where it is at home
     trails = list(pages(cloudtrail, "list_trails", "Trails"))
     arns = [trail["TrailARN"] for trail in trails if trail["HomeRegion"] == cloudtrail.meta.region_name]
     for start in range(0, len(arns), _CHUNK):
         for about in pages(cloudtrail, "list_tags", "ResourceTagList", ResourceIdList=arns[start : start + _CHUNK]):
-            if owner.covers(about["TagsList"]):
-                yield Found(about["ResourceId"].rpartition("/")[2])
+            yield from belonging(about["TagsList"], about["ResourceId"].rpartition("/")[2])
 
 
 ALARMS: Final = tagged(
@@ -84,4 +82,5 @@ ANALYZERS: Final = tagged(
     lambda item: str(item["name"]),
     lambda analyzer, item: item.get("tags"),
     lambda analyzer, name: analyzer.delete_analyzer(analyzerName=name),
+    made="createdAt",
 )

@@ -9,6 +9,7 @@ from typing import Any, Final
 from google.auth.exceptions import GoogleAuthError
 from requests import RequestException
 
+from ragonotebooks.cleanup.gcp.making import making
 from ragonotebooks.cleanup.gcp.order import DATA, ORDER
 from ragonotebooks.cleanup.gcp.rest import Api, ApiError
 from ragonotebooks.cleanup.kind import Account, Refusal
@@ -36,10 +37,12 @@ def account(project: str, region: str) -> Account:
     credentials, _ = google.auth.default(scopes=[_SCOPE])
     session = AuthorizedSession(credentials)  # type: ignore[no-untyped-call]
 
+    @cache
     def client(service: str) -> Any:
         return Api(session, service, project, region)
 
-    return Account(cache(client), ORDER, (ApiError, GoogleAuthError, RequestException), _read)
+    errors = (ApiError, GoogleAuthError, RequestException)
+    return Account(client, ORDER, errors, _read, lambda found: making(client("logging"), found))
 
 
 def _read(error: Exception) -> Refusal:

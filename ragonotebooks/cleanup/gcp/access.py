@@ -4,28 +4,26 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Final
 
-from ragonotebooks.cleanup.gcp.listing import described, listed
+from ragonotebooks.cleanup.gcp.listing import description, listed
 from ragonotebooks.cleanup.gcp.rest import Api, Json
-from ragonotebooks.cleanup.kind import Found, Kind
-from ragonotebooks.cleanup.ownership import Ownership
+from ragonotebooks.cleanup.kind import Found, Kind, belonging
+from ragonotebooks.cleanup.ownership import Tags, deployment_of, plain, told
 
 _CONDITIONS: Final = 3  # the version of policies from which on they tell their conditions
 
 
-def _marked(owner: Ownership, account: Json) -> bool:
-    return owner.marks(account["email"], account.get("description", ""))
+def _description(account: Json) -> Tags:
+    return told(account["email"], account.get("description", ""))
 
 
-def _find_bindings(iam: Api, owner: Ownership) -> Iterator[Found]:
-    ours = {
-        account["email"] for account in iam.each("v1/{project}/serviceAccounts", "accounts") if _marked(owner, account)
-    }
-    if not ours:
+def _find_bindings(iam: Api) -> Iterator[Found]:
+    accounts = iam.each("v1/{project}/serviceAccounts", "accounts")
+    ours = {f"serviceAccount:{one['email']}": plain(_description(one)) for one in accounts}
+    if not any(map(deployment_of, ours.values())):
         return
     for binding in _policy(iam).get("bindings", []):
         for member in binding["members"]:
-            if member.removeprefix("serviceAccount:") in ours:
-                yield Found(f"{binding['role']} of {member}")
+            yield from belonging(ours.get(member), f"{binding['role']} of {member}", regional=False)
 
 
 def _delete_binding(iam: Api, which: str) -> None:
@@ -50,6 +48,6 @@ def _projects(iam: Api) -> Api:
 
 #: What the deployment's service accounts may do on the project; policies on anything else go with what they are on.
 BINDINGS: Final = Kind("iam", "project binding", _find_bindings, _delete_binding)
-ACCOUNTS: Final = listed("iam", "service account", "v1/{project}/serviceAccounts", _marked, items="accounts")
-ROLES: Final = listed("iam", "role", "v1/{project}/roles", described)
-POOLS: Final = listed("iam", "identity pool", "v1/{project}/locations/global/workloadIdentityPools", described)
+ACCOUNTS: Final = listed("iam", "service account", "v1/{project}/serviceAccounts", _description, items="accounts")
+ROLES: Final = listed("iam", "role", "v1/{project}/roles", description)
+POOLS: Final = listed("iam", "identity pool", "v1/{project}/locations/global/workloadIdentityPools", description)

@@ -4,16 +4,16 @@ from collections.abc import Iterator
 from typing import Final
 from urllib.parse import quote
 
-from ragonotebooks.cleanup.gcp.listing import labelled, listed
+from ragonotebooks.cleanup.gcp.listing import labels, listed, made
 from ragonotebooks.cleanup.gcp.rest import Api, Json
-from ragonotebooks.cleanup.kind import Found, Kind
-from ragonotebooks.cleanup.ownership import Ownership
+from ragonotebooks.cleanup.kind import Found, Kind, belonging
+from ragonotebooks.cleanup.ownership import Tags
 
 
-def _find_buckets(storage: Api, owner: Ownership) -> Iterator[Found]:
+def _find_buckets(storage: Api) -> Iterator[Found]:
     for bucket in storage.each("storage/v1/b", "items", project=storage.project):
-        if labelled(owner, bucket):
-            yield Found(bucket["name"])
+        here = bucket["location"].lower() == storage.region
+        yield from belonging(labels(bucket), bucket["name"], made=made(bucket), regional=here)
 
 
 def _delete_bucket(storage: Api, name: str) -> None:
@@ -23,11 +23,23 @@ def _delete_bucket(storage: Api, name: str) -> None:
     storage.call("DELETE", path)
 
 
-def _sql_labelled(owner: Ownership, instance: Json) -> bool:
-    return owner.covers(instance["settings"].get("userLabels"))
+def _sql_labels(instance: Json) -> Tags:
+    labels: Tags = instance["settings"].get("userLabels")
+    return labels
+
+
+def _sql_protected(instance: Json) -> bool:
+    return bool(instance["settings"].get("deletionProtectionEnabled"))
 
 
 BUCKETS: Final = Kind("storage", "bucket", _find_buckets, _delete_bucket)
-DATABASES: Final = listed("sqladmin", "database instance", "v1/{project}/instances", _sql_labelled, items="items")
+DATABASES: Final = listed(
+    "sqladmin",
+    "database instance",
+    "v1/{project}/instances",
+    _sql_labels,
+    items="items",
+    protected=_sql_protected,
+)
 CACHES: Final = listed("redis", "Redis instance", "v1/{project}/locations/{region}/instances")
 SECRETS: Final = listed("secretmanager", "secret", "v1/{project}/secrets")

@@ -1,15 +1,16 @@
 """How resources of Google Cloud are listed: by their labels or, where a kind has none, by their description."""
 
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from typing import Any, Final
 from urllib.parse import quote
 
 from ragonotebooks.cleanup.gcp.rest import Api, Json
-from ragonotebooks.cleanup.kind import Found, Kind
-from ragonotebooks.cleanup.ownership import Ownership
+from ragonotebooks.cleanup.kind import DELETION_PROTECTION, Found, Kind, belonging
+from ragonotebooks.cleanup.ownership import Tags, told
 
-#: Whether an item of a list is the deployment's.
-Owns = Callable[[Ownership, Json], bool]
+#: The labels of an item of a list, or what it has in their place.
+Labels = Callable[[Json], Tags]
 
 _LEAVING: Final = frozenset({"DELETING", "PENDING_DELETE"})
 _GONE: Final = frozenset(
@@ -17,30 +18,37 @@ _GONE: Final = frozenset(
 )  # out of use, and kept for some days so that it can be had back
 
 
-def labelled(owner: Ownership, item: Json) -> bool:
-    """By its labels."""
-    return owner.covers(item.get("labels"))
+def labels(item: Json) -> Tags:
+    """Its labels."""
+    return item.get("labels")
 
 
-def user_labelled(owner: Ownership, item: Json) -> bool:
-    """By its labels, as Cloud Monitoring calls them."""
-    return owner.covers(item.get("userLabels"))
+def user_labels(item: Json) -> Tags:
+    """Its labels, as Cloud Monitoring calls them."""
+    return item.get("userLabels")
 
 
-def described(owner: Ownership, item: Json) -> bool:
-    """By its description, and its name."""
+def description(item: Json) -> Tags:
+    """What its description tells, when its name agrees."""
     name = item["name"].rpartition("/")[2] if item["name"].startswith("projects/") else item["name"]
-    return owner.marks(name, item.get("description", ""))
+    return told(name, item.get("description", ""))
+
+
+def made(item: Json) -> datetime | None:
+    """When it was made, where its service tells."""
+    moments = (item[field] for field in ("createTime", "creationTimestamp", "timeCreated") if field in item)
+    return next(map(datetime.fromisoformat, moments), None)
 
 
 def listed(
     service: str,
     name: str,
     path: str,
-    owns: Owns = labelled,
+    carried: Labels = labels,
     *,
     items: str = "",
     delete: Callable[[Any, str], object] | None = None,
+    protected: Callable[[Json], bool] = lambda item: False,
 ) -> Kind:
     """A kind that is listed by one request.
 
@@ -50,17 +58,25 @@ def listed(
         service: What the API's host begins with.
         name: What a person calls such a resource.
         path: The list's path: `v2/{project}/locations/{region}/services`.
-        owns: Whether an item is the deployment's.
+        carried: What tells whose an item is.
         items: The answer's field with the list; the path's last word unless it is told.
         delete: Deletes the resource with an id; unless it is told, by a DELETE on its name.
+        protected: Whether an item's deletion protection is on.
     """
     base, _, collection = path.partition("{project}/")
 
-    def find(api: Api, owner: Ownership) -> Iterator[Found]:
+    def find(api: Api) -> Iterator[Found]:
         where = collection.replace("{region}", api.region)
         for item in api.each(path, items or path.rpartition("/")[2]):
-            if owns(owner, item) and _state(item) not in _GONE:
-                yield Found(_id(item["name"], where), _state(item) in _LEAVING or "deleteTime" in item)
+            if _state(item) not in _GONE:
+                yield from belonging(
+                    carried(item),
+                    _id(item["name"], where),
+                    made=made(item),
+                    leaving=_state(item) in _LEAVING or "deleteTime" in item,
+                    protected=DELETION_PROTECTION if protected(item) else "",
+                    regional="{region}" in path or item.get("region") == api.region,
+                )
 
     def remove(api: Api, which: str) -> None:
         api.start("DELETE", f"{base}{{project}}/{which}")

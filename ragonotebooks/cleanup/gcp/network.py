@@ -4,19 +4,18 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any, Final
 
-from ragonotebooks.cleanup.gcp.listing import described, listed
+from ragonotebooks.cleanup.gcp.listing import description, listed
 from ragonotebooks.cleanup.gcp.rest import Api, ApiError
-from ragonotebooks.cleanup.kind import Found, Kind
-from ragonotebooks.cleanup.ownership import Ownership
+from ragonotebooks.cleanup.kind import Found, Kind, belonging
 
 _PEERING: Final = "servicenetworking-googleapis-com"
 _CONNECTIONS: Final = "v1/services/servicenetworking.googleapis.com/connections"
 
 
-def _find_connections(compute: Api, owner: Ownership) -> Iterator[Found]:
+def _find_connections(compute: Api) -> Iterator[Found]:
     for network in compute.each("compute/v1/{project}/global/networks", "items"):
-        if described(owner, network) and any(one["name"] == _PEERING for one in network.get("peerings", [])):
-            yield Found(f"global/networks/{network['name']}")
+        if any(one["name"] == _PEERING for one in network.get("peerings", [])):
+            yield from belonging(description(network), f"global/networks/{network['name']}", regional=False)
 
 
 def _delete_connection(compute: Api, network: str) -> None:
@@ -40,7 +39,7 @@ def _service_networking(compute: Api) -> Api:
 
 
 def _compute(name: str, path: str, delete: Callable[[Any, str], object] | None = None) -> Kind:
-    return listed("compute", name, f"compute/v1/{{project}}/{path}", described, items="items", delete=delete)
+    return listed("compute", name, f"compute/v1/{{project}}/{path}", description, items="items", delete=delete)
 
 
 CONNECTIONS: Final = Kind("compute", "private services access", _find_connections, _delete_connection)
