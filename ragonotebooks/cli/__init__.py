@@ -49,6 +49,7 @@ def _complain(message: str, exit_code: int) -> NoReturn:
 
 # Each module registers its command on the app above.
 from ragonotebooks.cli import (  # noqa: F401
+    approve,
     cleanup,
     lint,
     list_,

@@ -1,11 +1,13 @@
 """`ragonotebooks resume`: go on with a run that ended too early, whatever ended it."""
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ragonotebooks.cli import app
+from ragonotebooks.cli.consent import Account, Yes
 
 if TYPE_CHECKING:
     from ragonotebooks.run.request import Request, Values
@@ -16,22 +18,35 @@ Run = Annotated[
 
 
 @app.command()
-def resume(run: Run = None) -> None:
+def resume(run: Run = None, account: Account = None, yes: Yes = False) -> None:
     """Go on with a run at the first notebook that did not pass, with the same parameters.
 
     What passed is not run again, unless the sandbox that it ran in is gone. Exit codes are those of `run`.
     """
-    from ragonotebooks.catalog import runbook
-    from ragonotebooks.cli.running import carry_out
-    from ragonotebooks.run import record, runner
-    from ragonotebooks.run.request import Request
+    from ragonotebooks.run import record
 
-    where = record.find(run)
+    go_on(record.find(run), account, yes)
+
+
+def go_on(where: Path, account: str | None, yes: bool, approver: str = "") -> None:
+    """Go on with the run in this folder; see `runner.resume` and `carry_out`."""
+    from ragonotebooks.catalog import runbook
+    from ragonotebooks.cli import consent
+    from ragonotebooks.cli.running import carry_out
+    from ragonotebooks.run import history, record, runner
+    from ragonotebooks.run.request import Request
+    from ragonotebooks.run.results import Status
+
     asked = record.read(where)
     book = runbook.load(asked.runbook)
     given = {name: value if isinstance(value, str) else json.dumps(value) for name, value in asked.values.items()}
-    request = Request(book, asked.mode, book.bind(given), asked.sandbox, asked.runbook)
-    carry_out(request, lambda request: (runner.resume(request, where, lambda *one: _stands(request, *one)), where))
+    request = Request(book, asked.mode, book.bind(given), asked.sandbox, asked.runbook, account=asked.account)
+    passed = {one.key for one in history.read(where).notebooks if one.status is Status.PASSED}
+    request = consent.obtain(request, [one for one in book.notebooks if one.key not in passed], account, yes)
+    carry_out(
+        request,
+        lambda request: (runner.resume(request, where, lambda *one: _stands(request, *one), approver), where),
+    )
 
 
 def _stands(request: "Request", notebook: str, values: "Values") -> bool:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ragonotebooks.cli import app
+from ragonotebooks.cli.consent import Account, Yes
 from ragonotebooks.errors import UsageError
 
 if TYPE_CHECKING:
@@ -35,12 +36,14 @@ def run(
     params: ParamsFile = None,
     name: Sandbox = "default",
     out: Out = None,
+    account: Account = None,
+    yes: Yes = False,
 ) -> None:
     """Run a runbook's notebooks in order and stop at the first cell that fails.
 
-    Exit code 0: every step passed its checks; 1: it did not; 2: wrong input; 130: interrupted.
+    Exit code 0: every step passed its checks; 1: it did not; 2: wrong input; 3: it waits for an approval; 130: interrupted.
     """
-    execute("run", runbook, given(parameter, params), name, out)
+    execute("run", runbook, given(parameter, params), name, out, account, yes)
 
 
 def given(pairs: list[str] | None, file: Path | None) -> dict[str, str]:
@@ -50,9 +53,18 @@ def given(pairs: list[str] | None, file: Path | None) -> dict[str, str]:
     return (params_file.read(file) if file else {}) | _pairs(pairs or [])
 
 
-def execute(mode: "Mode", name: str, given: dict[str, str], sandbox: str, out: Path | None) -> None:
+def execute(
+    mode: "Mode",
+    name: str,
+    given: dict[str, str],
+    sandbox: str,
+    out: Path | None,
+    account: str | None = None,
+    yes: bool = False,
+) -> None:
     """Run or verify the runbook of this name or path; see `carry_out`."""
     from ragonotebooks.catalog import runbook
+    from ragonotebooks.cli import consent
     from ragonotebooks.cli.running import carry_out
     from ragonotebooks.run import runner
     from ragonotebooks.run.request import Request
@@ -62,7 +74,7 @@ def execute(mode: "Mode", name: str, given: dict[str, str], sandbox: str, out: P
     request = Request(book, mode, book.bind(given), sandbox, source, out)
     if request.sandboxed:
         _check_sandbox(sandbox, mode, book.name)
-    carry_out(request, runner.execute)
+    carry_out(consent.obtain(request, book.notebooks, account, yes), runner.execute)
 
 
 def _check_sandbox(name: str, mode: "Mode", runbook: str) -> None:

@@ -35,9 +35,8 @@ def forget_clients() -> None:
 def who_am_i(project: str) -> tuple[str, str]:
     """The project's id and the e-mail address of the caller; see `identity.ask`."""
     if not project or project.isdecimal():
-        raise UsageError(
-            f"credentials of Google Cloud are good for many projects; name yours by its id, not '{project}'"
-        )
+        wrong = f"'{project}' is the number of a project" if project else "your credentials are good for many projects"
+        raise UsageError(f"{wrong}: name the one you mean with {NAMED}=<project id>, or with --account")
     try:
         import google.auth
         from google.auth.exceptions import GoogleAuthError

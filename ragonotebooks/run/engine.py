@@ -71,8 +71,9 @@ class Execution:
 
     save_to: where the executed notebook is kept while and after it runs.
     skip: cells with one of these tags are not executed.
+    waits: whether the notebook ends before this part (a step, mostly), since a person has to approve it first.
     goes_on: whether the notebook goes on behind a cell with an error in this part; never after the kernel ended.
-    on_start, on_cell: called with the place of the part (a step, mostly) before each executed cell, and after each
+    on_start, on_cell: called with the place of the part before each executed cell, and after each
         code cell.
     on_repeat: called with the place of a part that failed and begins again, and with the seconds until then.
     kernel: a kernel to use; the engine starts one when there is none, and ends it in both cases.
@@ -83,6 +84,7 @@ class Execution:
 
     save_to: Path | None = None
     skip: frozenset[str] = frozenset({"skip-execution"})
+    waits: Callable[[int], bool] = lambda part: False
     goes_on: Callable[[int], bool] = lambda part: False
     on_start: Callable[[int, Any], None] = lambda part, cell: None
     on_cell: Callable[[int, CellOutcome], None] = lambda part, outcome: None
@@ -253,6 +255,8 @@ class _Client(PapermillNotebookClient):  # type: ignore[misc]  # papermill is un
 
     def _execute_part(self, place: int, part: Part) -> bool:
         """Execute the cells of a part, as often as it declares while they fail; False when nothing comes behind it."""
+        if self._execution.waits(place):
+            return False
         for attempt in range(1, part.limits.attempts):
             error = self._execute_once(place, part, goes_on=False)
             if not error or error.ends_kernel:

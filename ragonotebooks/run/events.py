@@ -18,6 +18,7 @@ FILE = "events.jsonl"
 EventName = Literal[
     "run_started",
     "run_resumed",
+    "approved",
     "notebook_started",
     "step_started",
     "cell_finished",

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Callable
+from dataclasses import asdict
 from typing import Any
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element, SubElement
@@ -21,18 +22,19 @@ def to_json(run: Run) -> str:
 
 
 def to_junit(run: Run) -> str:
-    """The run as JUnit XML: a suite a notebook, a test case a step; what is blocked or skipped counts as skipped."""
+    """The run as JUnit XML: a suite a notebook, a test case a step; what is blocked, waits or is skipped counts as skipped."""
     root = Element("testsuites", name=run.runbook, time=f"{run.seconds:.3f}")
     for notebook in run.notebooks:
         suite = SubElement(root, "testsuite", name=notebook.key, time=f"{notebook.seconds:.3f}")
         suite.set("timestamp", run.started.strftime("%Y-%m-%dT%H:%M:%S"))
         for step in _told(notebook):
-            _case(suite, notebook.key, step.label, step.seconds, step.status, step.failures, step.blocked_by)
+            _case(suite, notebook.key, step.label, step.seconds, step.failures, _why_not(step))
         if notebook.failure:
-            _case(suite, notebook.key, "The notebook", 0.0, notebook.status, [notebook.failure], "")
-        if notebook is run.notebooks[-1] and run.status is not Status.PASSED and root.find(".//failure") is None:
+            _case(suite, notebook.key, "The notebook", 0.0, [notebook.failure])
+        well = run.status in (Status.PASSED, Status.WAITING)
+        if notebook is run.notebooks[-1] and not well and root.find(".//failure") is None:
             # such as an interruption between two steps: without it, all would look well
-            _case(suite, run.runbook, "The run", 0.0, run.status, [Failure("Run", f"the run {run.status}")], "")
+            _case(suite, run.runbook, "The run", 0.0, [Failure("Run", f"the run {run.status}")])
         cases = list(suite)
         suite.set("tests", str(len(cases)))
         suite.set("failures", str(sum(case.find("failure") is not None for case in cases)))
@@ -42,7 +44,7 @@ def to_junit(run: Run) -> str:
 
 
 def to_markdown(run: Run) -> str:
-    """The run as a heading, a table of its steps, and what did not pass."""
+    """The run as a heading, a table of its steps, what did not pass, and who approved what."""
     month = report_facts.month(run)
     price = f" · ${month:,.2f} a month" if month is not None else ""
     steps = [(notebook, step) for notebook in run.notebooks for step in _told(notebook)]
@@ -53,11 +55,20 @@ def to_markdown(run: Run) -> str:
         for failure in step.failures
     ]
     failures += [f"- **{_cell(one.key)}:** {_cell(one.failure.said)}" for one in run.notebooks if one.failure]
+    waiting = [
+        f"- **{_cell(notebook.key)}, {_cell(step.label)}:** {_cell(_why_not(step))}"
+        for notebook, step in steps
+        if step.waits_for
+    ]
+    approvals = [
+        f"- **{_cell(one.notebook)}, {_cell(one.step)}:** approved by {_cell(one.by)}, {one.time:%d %B %Y, %H:%M} UTC"
+        for one in run.approvals
+    ]
     parts = [
         f"## {SIGNS[run.status]} {_cell(run.title)}: {run.status}",
         f"{run.mode} of `{run.runbook}` on {run.target}, {run.started:%d %B %Y, %H:%M} UTC, {run.seconds:.1f} s{price}",
         "\n".join(["| notebook | step | status | checks | time |", "|---|---|---|---|---|", *rows]),
-        "\n".join(failures),
+        "\n".join([*failures, *waiting, *approvals]),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
 
@@ -75,7 +86,13 @@ def _run(run: Run) -> dict[str, Any]:
     facts = {"runbook": run.runbook, "title": run.title, "mode": run.mode, "target": run.target, "status": run.status}
     times = {"started": run.started.isoformat(), "resumed": [one.isoformat() for one in run.resumed]}
     total = {"seconds": round(run.seconds, 3), "exit_code": run.exit_code, "month_usd": report_facts.month(run)}
-    return facts | times | total | {"notebooks": [_notebook(notebook) for notebook in run.notebooks]}
+    approvals = [asdict(one) | {"time": one.time.isoformat()} for one in run.approvals]
+    return (
+        facts
+        | times
+        | total
+        | {"approvals": approvals, "notebooks": [_notebook(notebook) for notebook in run.notebooks]}
+    )
 
 
 def _notebook(notebook: NotebookRun) -> dict[str, Any]:
@@ -105,6 +122,7 @@ def _step(step: Step) -> dict[str, Any]:
         ],
         "failures": [_failure(one) for one in step.failures],
         "blocked_by": step.blocked_by or None,
+        "waits_for": step.waits_for or None,
     }
 
 
@@ -117,15 +135,22 @@ def _told(notebook: NotebookRun) -> list[Step]:
     return [step for step in notebook.steps if step.number is not None or step.checks or step.failures]
 
 
-def _case(
-    suite: Element, notebook: str, name: str, seconds: float, status: Status, failures: list[Failure], blocked_by: str
-) -> None:
+def _case(suite: Element, notebook: str, name: str, seconds: float, failures: list[Failure], skipped: str = "") -> None:
     case = SubElement(suite, "testcase", classname=notebook, name=_NO_XML.sub("", name), time=f"{seconds:.3f}")
     for failure in failures:
         message = _NO_XML.sub("", failure.said)
         SubElement(case, "failure", type=failure.error, message=message).text = _NO_XML.sub("", failure.source)
-    if status in (Status.BLOCKED, Status.SKIPPED):
-        SubElement(case, "skipped", message=f"blocked by {blocked_by}" if blocked_by else str(status))
+    if skipped:
+        SubElement(case, "skipped", message=_NO_XML.sub("", skipped))
+
+
+def _why_not(step: Step) -> str:
+    """Why a step was not executed; empty for one that was."""
+    if step.waits_for:
+        return f"waits for an approval: {step.waits_for}"
+    if step.status in (Status.BLOCKED, Status.SKIPPED):
+        return f"blocked by {step.blocked_by}" if step.blocked_by else str(step.status)
+    return ""
 
 
 def _row(notebook: NotebookRun, step: Step) -> str:

@@ -8,7 +8,7 @@ from ragonotebooks.catalog.objectives import parse_refs
 from ragonotebooks.errors import UsageError
 from ragonotebooks.run import events
 from ragonotebooks.run.events import Event
-from ragonotebooks.run.results import Check, Failure, NotebookRun, Run, Status, Step
+from ragonotebooks.run.results import Approval, Check, Failure, NotebookRun, Run, Status, Step
 
 _CUT_OFF = Failure("Killed", "the run ends here without a word: its process was killed, or the machine went down")
 
@@ -62,6 +62,10 @@ class History:
         self.run.resumed.append(event.time)
         self._seconds, self._since, self._over = self.run.seconds, event.time.timestamp(), False
 
+    def _approved(self, event: Event, data: dict[str, Any]) -> None:
+        notebook, label = data["notebook"], self._step(data).label
+        self.run.approvals.append(Approval(notebook, label, data["by"], event.time))
+
     def _notebook_started(self, _event: Event, data: dict[str, Any]) -> None:
         self._notebook(data).executed = self._folder / data["executed"]
 
@@ -85,6 +89,7 @@ class History:
     def _step_finished(self, _event: Event, data: dict[str, Any]) -> None:
         step = self._step(data)
         step.status, step.blocked_by = Status(data["status"]), data["blocked_by"]
+        step.waits_for = data.get("waits_for", "")
         step.failures = [_failure(one) for one in data["failures"]]
 
     def _notebook_finished(self, _event: Event, data: dict[str, Any]) -> None:

@@ -18,6 +18,7 @@ SIGNS = {
     Status.BLOCKED: "∅",
     Status.SKIPPED: "-",
     Status.INTERRUPTED: "■",
+    Status.WAITING: "‖",
 }
 _COLOURS = {
     Status.PASSED: "green",
@@ -25,6 +26,7 @@ _COLOURS = {
     Status.BLOCKED: "yellow",
     Status.SKIPPED: "dim",
     Status.INTERRUPTED: "bold yellow",
+    Status.WAITING: "bold yellow",
 }
 _WIDEST_LABEL = 60
 
@@ -70,6 +72,9 @@ class Progress:
 
     def _run_resumed(self, data: dict[str, Any]) -> None:
         self._run_started(data | {"mode": "resume"})
+
+    def _approved(self, data: dict[str, Any]) -> None:
+        self._print(f"{escape(data['by'])} approves {escape(data['notebook'])} · {escape(_label(data))}")
 
     def _notebook_started(self, data: dict[str, Any]) -> None:
         self._print(f"[bold]{self._key(data)}  {escape(data['title'])}[/]")

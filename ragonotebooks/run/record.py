@@ -18,7 +18,7 @@ class Record:
     """What a run was asked for.
 
     runbook: its name, or the absolute path of its file.
-    mode, sandbox: as in a request.
+    mode, sandbox, account: as in a request.
     values: the given parameters; the others had their defaults.
     """
 
@@ -26,6 +26,7 @@ class Record:
     mode: Mode
     sandbox: str
     values: dict[str, Value]
+    account: str = ""
 
 
 def write(where: Path, record: Record) -> None:

@@ -10,7 +10,7 @@ from ragonotebooks.run.html import Markup, each, tag
 from ragonotebooks.run.page import PAGE, style
 from ragonotebooks.run.progress import SIGNS
 from ragonotebooks.run.report_facts import CoveredExam
-from ragonotebooks.run.results import Check, Failure, Mode, NotebookRun, Run, Status, Step
+from ragonotebooks.run.results import Approval, Check, Failure, Mode, NotebookRun, Run, Status, Step
 
 FILE = "report.html"
 _KINDS: dict[Mode, str] = {"run": "Run", "verify": "Verification", "rehearse": "Rehearsal"}
@@ -40,6 +40,8 @@ def _sentence(run: Run) -> str:
         return "✓ Nothing has drifted" if run.mode == "verify" else "✓ Every step passed"
     if run.status is Status.INTERRUPTED:
         return "■ Interrupted"
+    if run.status is Status.WAITING:
+        return "‖ Waits for an approval"
     failed = sum(step.status is Status.FAILED for _, step in run.steps)
     return f"✗ {failed} step{'s' * (failed > 1)} failed" if failed else "✗ A notebook failed"
 
@@ -109,19 +111,21 @@ def _box(place: int, notebook: NotebookRun) -> Markup:
 
 
 def _steps(run: Run) -> Markup:
-    notebooks = (_notebook(place, notebook) for place, notebook in enumerate(run.notebooks))
+    notebooks = (_notebook(run, place) for place in range(len(run.notebooks)))
     return tag("section", tag("h2", "Steps and checks"), *notebooks)
 
 
-def _notebook(place: int, notebook: NotebookRun) -> Markup:
+def _notebook(run: Run, place: int) -> Markup:
+    notebook = run.notebooks[place]
     shown = (step for step in notebook.steps if step.number is not None or step.checks or step.failures)
     facts = tag("span", notebook.key, " · ", _link(notebook) or "not executed", class_="soft")
     badge = tag("span", f"{SIGNS[notebook.status]} {notebook.status}", class_=f"badge {notebook.status}")
     head = tag("header", tag("h3", notebook.title), badge, facts)
-    return tag("article", head, *map(_step, shown), class_="card notebook", id=f"notebook-{place + 1}")
+    steps = (_step(step, run.approval(notebook.key, step.label)) for step in shown)
+    return tag("article", head, *steps, class_="card notebook", id=f"notebook-{place + 1}")
 
 
-def _step(step: Step) -> Markup:
+def _step(step: Step, approval: Approval | None) -> Markup:
     count = f"{len(step.checks)} check{'s' * (len(step.checks) != 1)}" if step.checks else str(step.status)
     head = tag(
         "div",
@@ -139,6 +143,8 @@ def _step(step: Step) -> Markup:
     )
     inside = [
         blocked,
+        tag("p", f"Waits for an approval: {step.waits_for}") if step.waits_for else "",
+        tag("p", f"Approved by {approval.by}, {approval.time:%d %B %Y, %H:%M} UTC.", class_="soft") if approval else "",
         *(tag("p", line, class_="soft") for line in earlier),
         tag("ul", *map(_check, step.checks)) if step.checks else "",
         *(_said(one) for one in step.failures if not one.check),

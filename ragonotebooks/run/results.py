@@ -20,6 +20,7 @@ class Status(StrEnum):
     BLOCKED: not executed because of something that failed before it.
     SKIPPED: nothing in it is executed in this mode.
     INTERRUPTED: stopped by a signal, or cut off with the process that ran it.
+    WAITING: not executed until a person approves it.
     """
 
     PASSED = "passed"
@@ -27,6 +28,7 @@ class Status(StrEnum):
     BLOCKED = "blocked"
     SKIPPED = "skipped"
     INTERRUPTED = "interrupted"
+    WAITING = "waiting"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +76,7 @@ class Step:
     checks, failures, prices: what its last attempt found, and the price records that its cells left.
     seconds: of all attempts.
     blocked_by: what kept it from being executed, such as `aws/02-storage step 2`.
+    waits_for: why a person has to approve it; empty when it does not wait.
     earlier: the attempts before the last one.
     """
 
@@ -86,6 +89,7 @@ class Step:
     prices: list[dict[str, Any]] = field(default_factory=list)
     seconds: float = 0.0
     blocked_by: str = ""
+    waits_for: str = ""
     earlier: list[Attempt] = field(default_factory=list)
 
     @property
@@ -97,6 +101,20 @@ class Step:
         """What the attempt found is put aside; another one begins in `wait` seconds."""
         self.earlier.append(Attempt(tuple(self.failures), wait))
         self.checks, self.failures, self.prices = [], [], []
+
+
+@dataclass(frozen=True, slots=True)
+class Approval:
+    """Somebody let a step of a notebook be executed.
+
+    step: its label.
+    by: the user and the machine.
+    """
+
+    notebook: str
+    step: str
+    by: str
+    time: datetime
 
 
 @dataclass(slots=True)
@@ -122,6 +140,12 @@ class NotebookRun:
         """The price records that its cells left."""
         return [record for step in self.steps for record in step.prices]
 
+    @property
+    def obstacle(self) -> str:
+        """What keeps from being executed what stands behind: the step that failed or waits, else the notebook."""
+        stopped = [step for step in self.steps if step.status in (Status.FAILED, Status.WAITING)]
+        return f"{self.key} · {stopped[-1].label}" if stopped else self.key
+
 
 @dataclass(slots=True)
 class Run:
@@ -130,6 +154,7 @@ class Run:
     target: the cloud or sandbox that answered, for a reader.
     seconds: of the run and of what was resumed of it, without the time in between.
     resumed: when it went on after it had ended too early.
+    approvals: those that it got; they hold however often it is resumed.
     """
 
     runbook: str
@@ -141,6 +166,7 @@ class Run:
     status: Status = Status.BLOCKED
     seconds: float = 0.0
     resumed: list[datetime] = field(default_factory=list)
+    approvals: list[Approval] = field(default_factory=list)
 
     @property
     def steps(self) -> Iterator[tuple[NotebookRun, Step]]:
@@ -148,10 +174,20 @@ class Run:
         return ((notebook, step) for notebook in self.notebooks for step in notebook.steps)
 
     @property
+    def waiting(self) -> tuple[NotebookRun, Step] | None:
+        """The step that a person has to approve before the run can go on."""
+        return next(((notebook, step) for notebook, step in self.steps if step.status is Status.WAITING), None)
+
+    def approval(self, notebook: str, step: str) -> Approval | None:
+        """The approval that the step with this label has got, the last one if there are several."""
+        found = [one for one in self.approvals if (one.notebook, one.step) == (notebook, step)]
+        return found[-1] if found else None
+
+    @property
     def exit_code(self) -> int:
-        """0 when every notebook ended and every step passed its checks, 130 when interrupted, 2 when a cell refused what
-        it was given, else 1.
+        """0 when every notebook ended and every step passed its checks, 130 when interrupted, 3 when it waits for an
+        approval, 2 when a cell refused what it was given, else 1.
         """
         if self.status is Status.FAILED:
             return 2 if any(failure.error == "UsageError" for _, step in self.steps for failure in step.failures) else 1
-        return {Status.PASSED: 0, Status.INTERRUPTED: 130}.get(self.status, 1)
+        return {Status.PASSED: 0, Status.INTERRUPTED: 130, Status.WAITING: 3}.get(self.status, 1)

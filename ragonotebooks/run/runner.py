@@ -61,20 +61,24 @@ def execute(request: Request) -> tuple[Run, Path]:
             folder.discard(where)
             raise
         with _evidence(where), _swept(where) as secrets, EventLog(where / events.FILE) as log:
-            record.write(where, Record(request.source, request.mode, request.sandbox, request.values))
+            record.write(where, Record(request.source, request.mode, request.sandbox, request.values, request.account))
             run = _Runner(request, where, parts, History(where), log, held, secrets).execute()
         return secrets.clean(run), where
 
 
-def resume(request: Request, where: Path, stands: Stands) -> Run:
+def resume(request: Request, where: Path, stands: Stands, approver: str = "") -> Run:
     """Go on with the run in the folder `where` at the first notebook that has not passed or does not stand any more.
+
+    A step that waits for an approval waits again, unless somebody approves it.
 
     Args:
         request: What was asked for then; its `out` does not matter.
         stands: Whether what a notebook that passed then, with these values, has made is still there.
+        approver: Who approves the step that the run waits for; empty when nobody does.
 
     Raises:
-        UsageError: As for `execute`; or the run passed, was a verification, goes on, or has other notebooks by now.
+        UsageError: As for `execute`; or the run passed, was a verification, goes on, has other notebooks by now, or does
+            not wait for an approver.
         RagonotebooksError: The evidence cannot be kept.
     """
     parts = _prepared(request)
@@ -85,9 +89,16 @@ def resume(request: Request, where: Path, stands: Stands) -> Run:
         told = history.replay(where)
         if told.end().status is Status.PASSED:
             raise UsageError(f"the run in {where} passed; there is nothing to resume")
+        if approver and told.run.status is not Status.WAITING:
+            raise UsageError(
+                f"the run in {where} {told.run.status}, it waits for nobody; go on with: ragonotebooks resume {shown(where)}"
+            )
         if [one.key for one in told.run.notebooks] != [one.key for one in request.runbook.notebooks]:
             raise UsageError(f"{request.source} has other notebooks than when {where} began; run it anew")
-        run = _Runner(request, where, parts, told, log, held, secrets).execute(_first(told.run, stands))
+        runner = _Runner(request, where, parts, told, log, held, secrets)
+        if approver:
+            runner.approve(approver)
+        run = runner.execute(_first(told.run, stands))
     clean: Run = secrets.clean(run)
     return clean
 
@@ -158,12 +169,17 @@ class _Runner:
         self._leaving = LeavingKernels()
         self._notebooks = request.runbook.notebooks
 
+    def approve(self, by: str) -> None:
+        """Let the step that waits be executed."""
+        if self._history.run.waiting:
+            notebook, step = self._history.run.waiting
+            self._emit("approved", about(notebook, notebook.steps.index(step)) | {"by": by})
+
     def execute(self, first: int | None = None) -> Run:
         """Execute the notebooks from place `first` on, of a run that is resumed; all of a new one for None."""
         started = monotonic()
         self._emit("run_started" if first is None else "run_resumed", self._announcement(first or 0))
-        own = {"RAGONOTEBOOKS_SANDBOX": self._request.sandbox, "RAGONOTEBOOKS_RUN": self._request.mode}
-        environment = os.environ | own | dict(self._held.variables)
+        environment = os.environ | self._request.variables | dict(self._held.variables)
         inherited = [] if self._held.file is None else [self._held.file]
         with self._interruption.listening(), self._leaving, WarmKernel(environment, inherited, self._secrets) as warm:
             blocker = ""
@@ -187,6 +203,7 @@ class _Runner:
         execution = Execution(
             save_to=executed,
             skip=SKIPPED_TAGS[self._request.mode],
+            waits=lambda part: self._waits(place, part, tracker),
             goes_on=lambda part: self._request.mode == "verify" and not tracker.is_setup(part),
             on_start=tracker.on_start,
             on_cell=tracker.on_cell,
@@ -202,6 +219,16 @@ class _Runner:
         self._finish(result, status, monotonic() - started, failure)
         if status is Status.PASSED:
             self._request.on_passed(notebook, result.parameters)
+
+    def _waits(self, place: int, part: int, tracker: Tracker) -> bool:
+        """Whether a part of a notebook has to be approved, and is not; then that is told."""
+        result, why = self._history.run.notebooks[place], self._parts[place][part].approval
+        if self._request.mode != "run" or not why:
+            return False
+        if self._history.run.approval(result.key, result.steps[part].label):
+            return False
+        tracker.wait(part)
+        return True
 
     def _papermill(self, place: int, warm: WarmKernel, execution: Execution) -> Failure | None:
         """Execute with papermill; cells that fail are known to the tracker, what is returned is no cell's fault."""
@@ -231,8 +258,7 @@ class _Runner:
         result = self._history.run.notebooks[place]
         if result.status is Status.PASSED or self._request.mode == "verify":
             return ""
-        failed = [step for step in result.steps if step.status is Status.FAILED]
-        return f"{result.key} · {failed[-1].label}" if failed else result.key
+        return result.obstacle
 
     def _block(self, place: int, blocker: str) -> None:
         result = self._history.run.notebooks[place]
@@ -250,7 +276,9 @@ class _Runner:
         found = {notebook.status for notebook in self._history.run.notebooks}
         if found == {Status.PASSED}:
             return Status.PASSED
-        return Status.INTERRUPTED if self._interruption.received else Status.FAILED
+        if self._interruption.received:
+            return Status.INTERRUPTED
+        return Status.WAITING if Status.WAITING in found else Status.FAILED
 
     def _announcement(self, first: int) -> dict[str, Any]:
         book, died = self._request.runbook, self._held.died
@@ -299,8 +327,10 @@ def _execute(notebook: Notebook, given: dict[str, Value], execution: Execution) 
 
 
 def _status(result: NotebookRun, failure: Failure | None, ended: bool) -> Status:
-    failed = any(step.status is Status.FAILED for step in result.steps)
-    return Status.FAILED if failed or failure or not ended else Status.PASSED
+    found = {step.status for step in result.steps}
+    if Status.FAILED not in found and not failure and Status.WAITING in found:
+        return Status.WAITING
+    return Status.FAILED if Status.FAILED in found or failure or not ended else Status.PASSED
 
 
 def _unwritten(error: OSError) -> str:

@@ -14,7 +14,12 @@ from ragonotebooks.run.checklist import Judged
 from ragonotebooks.run.progress import SIGNS
 from ragonotebooks.run.results import Failure, NotebookRun, Run, Status
 
-_COLOURS = {Status.PASSED: "bold green", Status.FAILED: "bold red", Status.INTERRUPTED: "bold yellow"}
+_COLOURS = {
+    Status.PASSED: "bold green",
+    Status.FAILED: "bold red",
+    Status.INTERRUPTED: "bold yellow",
+    Status.WAITING: "bold yellow",
+}
 
 
 @contextmanager
@@ -26,7 +31,8 @@ def shown(run: Run, report: Path, console: Console) -> Iterator[None]:
     """
     _show(run, console)
     if run.mode == "run" and run.exit_code:
-        _line(console, f"  resume  ragonotebooks resume {escape(_near(report.parent))}")
+        verb = "approve" if run.status is Status.WAITING else "resume"
+        _line(console, f"  {verb:<8}ragonotebooks {verb} {escape(_near(report.parent))}")
     try:
         yield
     except OSError as error:
@@ -45,6 +51,11 @@ def _show(run: Run, console: Console) -> None:
                 _show_failure(notebook, step.label, failure, console)
         if notebook.failure:
             _show_failure(notebook, "", notebook.failure, console)
+    if run.waiting:
+        notebook, step = run.waiting
+        console.print()
+        _line(console, f"[bold yellow]‖ {escape(notebook.key)}[/]{escape(f' · {step.label}')}")
+        _line(console, f"  waits for an approval: {escape(step.waits_for)}")
     steps = [step for _, step in run.steps if step.number is not None]
     checks = [check for _, step in run.steps for check in step.checks]
     passed, held = sum(step.status is Status.PASSED for step in steps), sum(check.passed for check in checks)

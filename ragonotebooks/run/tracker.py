@@ -58,6 +58,13 @@ class Tracker:
         failures = {"failures": [asdict(failure) for failure in step.failures]}
         self._emit("attempt_failed", self._about(part) | counts | failures)
 
+    def wait(self, part: int) -> None:
+        """The part, which comes next, waits for an approval: nothing of it is executed, and nothing behind it."""
+        self._close()
+        self._started.add(part)
+        facts = {"status": Status.WAITING, "waits_for": self._parts[part].approval}
+        self._emit("step_finished", self._about(part) | finished(self._run.steps[part]) | facts)
+
     def is_setup(self, part: int) -> bool:
         """Whether the part stands before the first numbered step: without it nothing behind it means anything."""
         numbered = [place for place, step in enumerate(self._run.steps) if step.number is not None]
@@ -69,7 +76,7 @@ class Tracker:
             self._close(failure)
             failure = None
         self._close()
-        blocker = "the interruption" if interrupted else self._blocker()
+        blocker = "the interruption" if interrupted else self._run.obstacle
         for part, step in enumerate(self._run.steps):
             if part not in self._started:
                 facts = {"status": Status.SKIPPED} if ended else {"status": Status.BLOCKED, "blocked_by": blocker}
@@ -91,10 +98,6 @@ class Tracker:
             failures.append(Failure("NoCheck", "its check cell recorded no check; call check() in it"))
         facts = {"status": _status(failures), "failures": [asdict(failure) for failure in failures]}
         self._emit("step_finished", self._about(part) | finished(step) | facts)
-
-    def _blocker(self) -> str:
-        failed = [step for step in self._run.steps if step.status is Status.FAILED]
-        return f"{self._run.key} · {failed[-1].label}" if failed else self._run.key
 
     def _about(self, part: int) -> dict[str, Any]:
         return about(self._run, part)
