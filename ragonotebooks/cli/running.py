@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from ragonotebooks.run.memory import memory as memory
+
 if TYPE_CHECKING:
-    from ragonotebooks.catalog.notebook import Notebook
-    from ragonotebooks.run.request import Request, Values
+    from ragonotebooks.run.request import Request
     from ragonotebooks.run.results import Run
 
 
@@ -36,19 +37,6 @@ def carry_out(request: "Request", run: Callable[["Request"], tuple["Run", Path]]
     if judged:
         summary.show_checklist(judged, checklist_page.write(result, judged, folder), console)
     raise typer.Exit(result.exit_code or int(checklist.worst(judged) != "pass"))
-
-
-def memory(request: "Request") -> Callable[["Notebook", "Values"], None]:
-    """Lets a sandbox remember what passed in it, so that `connect` and `resume` need not run it again."""
-
-    def remember(notebook: "Notebook", values: "Values") -> None:
-        from ragonotebooks.sandbox import client
-
-        # A notebook that asked nothing of the sandbox did not start it, and left nothing there to build upon.
-        if request.mode == "run" and request.sandboxed and client.find(request.sandbox):
-            client.mark_passed(request.sandbox, notebook.key, values)
-
-    return remember
 
 
 def _tell_of_death(sandbox: str) -> None:

@@ -17,7 +17,7 @@ from papermill.engines import Engine, NotebookExecutionManager, papermill_engine
 
 from ragonotebooks.catalog import notebook, values
 from ragonotebooks.catalog.notebook import Notebook
-from ragonotebooks.run import folder
+from ragonotebooks.run import folder, papermill_engine
 from ragonotebooks.run import kernel as kernels
 from ragonotebooks.run.interruption import Interruption
 from ragonotebooks.run.kernel import IpcKernelManager, LeavingKernels
@@ -117,7 +117,7 @@ class RagonotebooksEngine(Engine):  # type: ignore[misc]  # papermill is untyped
             UsageError: A parameter holds what its declaration does not take. Nothing was run or written.
         """
         execution = execution or Execution(save_to=Path(output_path) if output_path else None)
-        _check_parameters(nb, execution.secrets)
+        check_parameters(nb, execution.secrets)
         # papermill notes its input here, which is all of it where it came as data
         if "papermill" in nb.metadata and not isinstance(nb.metadata.papermill.get("input_path"), str):
             nb.metadata.papermill["input_path"] = None
@@ -338,15 +338,19 @@ def register() -> None:
     """Make the engine known to papermill in this process, installed as an entry point or not."""
     # its parser does not read every annotation, and it warns of what it did not read; names are checked before
     logging.getLogger("papermill").setLevel(logging.ERROR)
-    papermill_engines.register(NAME, RagonotebooksEngine)
+    papermill_engines.register(NAME, papermill_engine)
 
 
 def _read(nb: Any) -> Notebook:
     return notebook.parse(Path("notebook.ipynb"), nb.metadata, notebook.cells_of(nb.cells))
 
 
-def _check_parameters(nb: Any, secrets: Redactor) -> None:
-    """Check what papermill injected, whoever called it, and learn the secrets that are at hand."""
+def check_parameters(nb: Any, secrets: Redactor) -> None:
+    """Check what papermill injected, whoever called it, and learn the secrets that are at hand.
+
+    Raises:
+        UsageError: A parameter holds what its declaration does not take.
+    """
     given = nb.metadata.get("papermill", {}).get("parameters", {})
     for parameter in _read(nb).parameters:
         at_hand = values.settle(parameter, given.get(parameter.name, parameter.default))

@@ -17,12 +17,22 @@ class History:
     """Listens to a run's events and keeps what they add up to."""
 
     def __init__(self, folder: Path) -> None:
-        """`folder` holds the executed notebooks that events name."""
+        """`folder` holds the executed notebooks that events name. `over`: the run has said how it ended."""
         self._folder = folder
         self._run: Run | None = None
-        self._over = False
+        self.over = False
         self._since = self._last = 0.0
         self._seconds = 0.0
+
+    @property
+    def began(self) -> bool:
+        """Whether there was a first event."""
+        return self._run is not None
+
+    @property
+    def lasts(self) -> float:
+        """Seconds from when the run was started or resumed to its last event."""
+        return self._last - self._since
 
     @property
     def run(self) -> Run:
@@ -38,7 +48,7 @@ class History:
 
     def end(self) -> Run:
         """The run when no more events will come: one that did not say how it ended was cut off."""
-        if not self._over:
+        if not self.over:
             self._cut_off()
         return self.run
 
@@ -54,13 +64,13 @@ class History:
         self._since = event.time.timestamp()
 
     def _run_resumed(self, event: Event, data: dict[str, Any]) -> None:
-        if not self._over:
+        if not self.over:
             self._cut_off()
         keys = [notebook["notebook"] for notebook in data["notebooks"]]
         kept = [one for one in self.run.notebooks if one.key not in keys]
         self.run.notebooks = [*kept, *map(_notebook, data["notebooks"])]
         self.run.resumed.append(event.time)
-        self._seconds, self._since, self._over = self.run.seconds, event.time.timestamp(), False
+        self._seconds, self._since, self.over = self.run.seconds, event.time.timestamp(), False
 
     def _approved(self, event: Event, data: dict[str, Any]) -> None:
         notebook, label = data["notebook"], self._step(data).label
@@ -99,11 +109,11 @@ class History:
 
     def _run_finished(self, _event: Event, data: dict[str, Any]) -> None:
         self.run.status, self.run.seconds = Status(data["status"]), self._seconds + data["seconds"]
-        self._over = True
+        self.over = True
 
     def _cut_off(self) -> None:
         run = self.run
-        run.status, run.seconds = Status.INTERRUPTED, self._seconds + self._last - self._since
+        run.status, run.seconds = Status.INTERRUPTED, self._seconds + self.lasts
         for notebook in run.notebooks:
             if notebook.executed and notebook.status is Status.BLOCKED:
                 _cut_off(notebook)

@@ -7,6 +7,6 @@ from typing import Any
 
 
 def __getattr__(name: str) -> Any:
-    from ragonotebooks.run.engine import RagonotebooksEngine
+    from ragonotebooks.run.one_by_one import OneByOne
 
-    return getattr(RagonotebooksEngine, name)
+    return getattr(OneByOne, name)

@@ -39,6 +39,8 @@ SKIPPED_TAGS: dict[Mode, frozenset[str]] = {
 }
 
 Stands = Callable[[str, Values], bool]
+Execute = Callable[[Notebook, dict[str, Value], Execution], None]
+"""Has a notebook executed with the given parameters, by the engine."""
 
 
 def execute(request: Request) -> tuple[Run, Path]:
@@ -64,6 +66,33 @@ def execute(request: Request) -> tuple[Run, Path]:
             record.write(where, Record(request.source, request.mode, request.sandbox, request.values, request.account))
             run = _Runner(request, where, parts, History(where), log, held, secrets).execute()
         return secrets.clean(run), where
+
+
+def execute_one(request: Request, where: Path, key: str, execute: Execute) -> NotebookRun:
+    """Execute one notebook of a run whose notebooks somebody else orders; return how it went.
+
+    Done for each notebook in turn, it leaves in the folder what `execute` leaves there. Between two of them the run reads
+    as cut off. A notebook that is executed again, or behind a failure, resumes the run from there.
+
+    Args:
+        request: What the whole run was asked for; its `out` does not matter.
+        where: The run folder, with its record.
+        key: The notebook.
+        execute: Has the notebook executed.
+
+    Raises:
+        UsageError: As for `execute`; or the runbook has no such notebook, or another one is being executed.
+        RagonotebooksError: The evidence cannot be kept.
+    """
+    parts = _prepared(request)
+    keys = [one.key for one in request.runbook.notebooks]
+    if key not in keys:
+        raise UsageError(f"{where} holds a run of {request.source}, which has no notebook {key}; name another folder")
+    with _swept(where) as secrets, EventLog(where / events.FILE) as log, _alone(request) as held, _evidence(where):
+        told = history.replay(where)
+        run = _Runner(request, where, parts, told, log, held, secrets, execute).execute_one(keys.index(key))
+    clean: NotebookRun = secrets.clean(run)
+    return clean
 
 
 def resume(request: Request, where: Path, stands: Stands, approver: str = "") -> Run:
@@ -155,6 +184,7 @@ class _Runner:
         log: EventLog,
         held: Held,
         secrets: Redactor,
+        execute: Execute | None = None,
     ) -> None:
         self._request = request
         self._where = where
@@ -168,6 +198,8 @@ class _Runner:
         self._interruption = Interruption()
         self._leaving = LeavingKernels()
         self._notebooks = request.runbook.notebooks
+        self._places = range(len(self._notebooks))
+        self._execute = execute or _execute
 
     def approve(self, by: str) -> None:
         """Let the step that waits be executed."""
@@ -179,11 +211,33 @@ class _Runner:
         """Execute the notebooks from place `first` on, of a run that is resumed; all of a new one for None."""
         started = monotonic()
         self._emit("run_started" if first is None else "run_resumed", self._announcement(first or 0))
+        self._go(self._places[first or 0 :])
+        self._emit("run_finished", {"status": self._status(), "seconds": round(monotonic() - started, 3)})
+        return self._history.run
+
+    def execute_one(self, place: int) -> NotebookRun:
+        """Execute the notebook at a place; what ends with it, such as the run with its last notebook, is told too."""
+        if not self._history.began:
+            self._emit("run_started", self._announcement(0))
+        elif self._history.over or self._history.run.notebooks[place].executed:
+            self._emit("run_resumed", self._announcement(place))
+        rest = self._places[place + 1 :]
+        blocker = self._go(self._places[place : place + 1])
+        for blocked in rest if blocker else ():
+            self._block(blocked, blocker)
+        if blocker or not rest:
+            seconds = round(self._history.lasts, 3)
+            self._emit("run_finished", {"status": self._status(), "seconds": seconds})
+        return self._history.run.notebooks[place]
+
+    def _go(self, places: range) -> str:
+        """Execute the notebooks at these places; return what blocks what comes behind them, empty for nothing."""
+        self._places = places
         environment = os.environ | self._request.variables | dict(self._held.variables)
         inherited = [] if self._held.file is None else [self._held.file]
         with self._interruption.listening(), self._leaving, WarmKernel(environment, inherited, self._secrets) as warm:
             blocker = ""
-            for place in range(first or 0, len(self._notebooks)):
+            for place in places:
                 if self._interruption.received:
                     blocker = "the interruption"
                 if blocker:
@@ -191,8 +245,7 @@ class _Runner:
                 else:
                     self._one(place, warm)
                     blocker = self._blocker(place)
-        self._emit("run_finished", {"status": self._status(), "seconds": round(monotonic() - started, 3)})
-        return self._history.run
+        return blocker
 
     def _one(self, place: int, warm: WarmKernel) -> None:
         notebook, result = self._notebooks[place], self._history.run.notebooks[place]
@@ -237,10 +290,10 @@ class _Runner:
         given = {name: value for name, value in self._request.values.items() if name in declared}
         try:
             execution.kernel = warm.take(*_kernel_of(notebook))
-            if place + 1 < len(self._notebooks):
+            if place + 1 in self._places:
                 following = self._notebooks[place + 1]
                 warm.warm(*_kernel_of(following), following.imports)
-            _execute(notebook, given, execution)
+            self._execute(notebook, given, execution)
         except PapermillExecutionError:
             return None
         except OSError as error:
