@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from statistics import median
 
-from ragonotebooks.catalog import limits, notebook, objectives, parameters, project, regions
+from ragonotebooks.catalog import approval, limits, notebook, objectives, parameters, project, regions
 from ragonotebooks.catalog.names import names
 from ragonotebooks.catalog.notebook import Cell, Notebook, Section
 from ragonotebooks.errors import UsageError
@@ -279,6 +279,24 @@ def _limits(lesson: Notebook) -> Iterator[Finding]:
     for cell in _code(lesson):
         if "timeout" in cell.metadata.get("ragonotebooks", {}):
             yield cell.index, "the cell has a time limit in its metadata, where none is read"
+
+
+@_rule(
+    "L210",
+    "an approval is asked for by a runbook's step that changes something, and says why",
+    "write '**Approval:** …' into that step of the runbook's own notebook",
+)
+def _approvals(lesson: Notebook) -> Iterator[Finding]:
+    if approval.LINE.search(lesson.preamble):
+        yield 0, "an approval is asked for outside of the steps"
+    for section in lesson.sections:
+        try:
+            asks = approval.of(section)
+        except UsageError as error:
+            yield section.index, str(error)
+        else:
+            if asks and lesson.is_lesson:
+                yield section.index, f"'{section.title}' asks for an approval, but lessons are brought up unattended"
 
 
 # 3xx: what is committed

@@ -78,13 +78,24 @@ def shown(desk: Desk, indexed: Done) -> Done:
 
 
 @pytest.fixture(scope="module")
-def down(desk: Desk, shown: Done) -> Done:
-    return do(desk, "run", "teardown-aws", *NAMED)
+def waiting(desk: Desk, shown: Done) -> Done:
+    """The teardown, before anybody approved it."""
+    return desk.ragonotebooks("run", "teardown-aws", "--out", str(desk.folder / "down"), *NAMED)
+
+
+@pytest.fixture(scope="module")
+def down(desk: Desk, waiting: Done) -> Done:
+    return desk.ragonotebooks("approve", str(desk.folder / "down"))
 
 
 @pytest.fixture(scope="module")
 def again(desk: Desk, down: Done) -> Done:
-    return do(desk, "run", "teardown-aws", *NAMED)
+    """The teardown by somebody who executes the notebook alone, which asks nobody."""
+    return papermill(desk, "-p", "snapshot", "before-the-move")
+
+
+def papermill(desk: Desk, *options: str) -> Done:
+    return desk.do("papermill", "runbooks/aws/teardown.ipynb", str(desk.folder / "teardown.ipynb"), *options)
 
 
 def data(desk: Desk) -> set[tuple[str, str]]:
@@ -138,6 +149,10 @@ def test_looking_shows_what_would_go_and_changes_nothing(shown: Done) -> None:
     assert "nothing that is billed by the hour is left" in shown.output
 
 
+def test_nothing_is_deleted_before_somebody_approves_it(waiting: Done) -> None:
+    assert (waiting.code, [call.action for call in waiting.changes]) == (3, ["CreateDBSnapshot"]), waiting.output
+
+
 def test_teardown_keeps_the_data_and_nothing_else(desk: Desk, down: Done) -> None:
     assert down.code == 0, down.output
     assert data(desk) == KEPT
@@ -153,7 +168,7 @@ def test_second_teardown_changes_nothing(again: Done) -> None:
 
 
 def test_the_bucket_of_somebody_else_stays_when_everything_goes(desk: Desk, again: Done) -> None:
-    done = do(desk, "run", "teardown-aws", "-p", "keep=false")
+    done = papermill(desk, "-p", "keep", "False")
     assert done.code == 0, done.output
     assert data(desk) == set()
     assert "of-somebody-else" in json.dumps(desk.aws("s3").list_buckets(), default=str)

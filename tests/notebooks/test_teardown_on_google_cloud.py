@@ -72,14 +72,25 @@ def incomplete(desk: Desk, shown: Done) -> Done:
 
 
 @pytest.fixture(scope="module")
-def down(desk: Desk, incomplete: Done) -> Done:
+def waiting(desk: Desk, incomplete: Done) -> Done:
+    """The teardown, before anybody approved it."""
     index(desk)
-    return do(desk, "run")
+    return desk.ragonotebooks("run", "teardown-gcp", "--out", str(desk.folder / "down"))
+
+
+@pytest.fixture(scope="module")
+def down(desk: Desk, waiting: Done) -> Done:
+    return desk.ragonotebooks("approve", str(desk.folder / "down"))
 
 
 @pytest.fixture(scope="module")
 def again(desk: Desk, down: Done) -> Done:
-    return do(desk, "run")
+    """The teardown by somebody who executes the notebook alone, which asks nobody."""
+    return papermill(desk)
+
+
+def papermill(desk: Desk, *options: str) -> Done:
+    return desk.do("papermill", "runbooks/gcp/teardown.ipynb", str(desk.folder / "teardown.ipynb"), *options)
 
 
 THEIRS = {"storage of-somebody-else", "secretmanager ragonometrics-theirs", "compute of-somebody-else"}
@@ -97,6 +108,10 @@ def test_an_index_that_could_not_be_made_again_is_not_taken_down(incomplete: Don
     assert "shards/of-the-index.parquet" in incomplete.output
 
 
+def test_nothing_is_deleted_before_somebody_approves_it(waiting: Done) -> None:
+    assert (waiting.code, waiting.changes) == (3, []), waiting.output
+
+
 def test_teardown_keeps_the_bucket_and_nothing_else(desk: Desk, down: Done) -> None:
     assert down.code == 0, down.output
     assert {one for one in left(desk) if "default" not in one} == {f"storage {BUCKET}", *THEIRS}
@@ -110,6 +125,6 @@ def test_second_teardown_changes_nothing(again: Done) -> None:
 
 
 def test_what_is_somebody_elses_stays_when_everything_goes(desk: Desk, again: Done) -> None:
-    done = do(desk, "run", "-p", "keep=false")
+    done = papermill(desk, "-p", "keep", "False")
     assert done.code == 0, done.output
     assert {one for one in left(desk) if "default" not in one} == THEIRS

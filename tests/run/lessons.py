@@ -26,8 +26,9 @@ def code(source: str, *tags: str) -> Any:
     return v4.new_code_cell(source, metadata={"tags": list(tags)})
 
 
-def step(number: int, *cells: Any, title: str = "A step", objectives: str = "", limits: str = "") -> list[Any]:
-    lines = [f"**{name}:** {said}" for name, said in (("Objectives", objectives), ("Limits", limits)) if said]
+def step(number: int, *cells: Any, title: str = "A step", **declared: str) -> list[Any]:
+    """A step with these cells; what it declares, such as `limits="2 attempts"`, becomes a line of its text."""
+    lines = [f"**{name.capitalize()}:** {said}" for name, said in declared.items() if said]
     return [text("\n\n".join([f"## {number} · {title}", "Why.", *lines])), *cells]
 
 

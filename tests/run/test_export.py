@@ -9,7 +9,7 @@ import pytest
 from ragonotebooks.run import export
 from ragonotebooks.run.difference import Difference, differences
 from ragonotebooks.run.results import Check, Failure, Status
-from tests.run.test_report import a_run
+from tests.run.test_report import a_run, a_waiting_run
 
 
 def test_json_has_every_step_with_its_checks_and_failures() -> None:
@@ -72,3 +72,27 @@ def test_what_differs_is_named_with_its_place() -> None:
         Difference(door, "the bucket <is> closed", "✗ 'open'", "✓ 'closed'"),
         Difference("aws/02-storage", "status", "blocked", None),
     ]
+
+
+def test_a_waiting_run_says_what_waits_and_who_approved_before() -> None:
+    run = a_waiting_run()
+    told = json.loads(export.to_json(run))
+    assert (told["status"], told["exit_code"]) == ("waiting", 3)
+    assert told["notebooks"][0]["steps"][1]["waits_for"] == "<all> rows go"
+    time = "2026-11-24T09:30:00+00:00"
+    approval = {"notebook": "aws/01-network", "step": "1 · A network", "by": "ann <on> box", "time": time}
+    assert told["approvals"] == [approval]
+    text = export.to_markdown(run)
+    assert "- **aws/01-network, 2 · A door:** waits for an approval: \\<all\\> rows go\n" in text
+    assert "- **aws/01-network, 1 · A network:** approved by ann \\<on\\> box, 24 November 2026, 09:30 UTC\n" in text
+
+
+def test_junit_counts_a_step_that_waits_as_skipped_and_nothing_as_failed() -> None:
+    root = ElementTree.fromstring(export.to_junit(a_waiting_run()))
+    assert [one.get("failures") for one in root] == ["0", "0"]
+    assert next(root.iter("skipped")).get("message") == "waits for an approval: <all> rows go"
+
+
+def test_that_a_run_waited_is_a_difference() -> None:
+    found = differences(a_waiting_run(), a_run(Status.PASSED))
+    assert Difference("", "status", "waiting", "passed") in found

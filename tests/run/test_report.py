@@ -8,7 +8,7 @@ import pytest
 
 from ragonotebooks.catalog.objectives import ObjectiveRef
 from ragonotebooks.run import report
-from ragonotebooks.run.results import Check, Failure, NotebookRun, Run, Status, Step
+from ragonotebooks.run.results import Approval, Check, Failure, NotebookRun, Run, Status, Step
 
 DRIFT = Check("the bucket <is> closed", False, "'open'", "'closed'")
 PRICE = {"service": "rds", "item": "db.t4g.micro", "unit": "hour", "usd": 0.016, "quantity": 730, "month": 11.68}
@@ -46,6 +46,17 @@ class Loads(HTMLParser):
 
     def handle_endtag(self, tag: str) -> None:
         assert self.open.pop() == tag
+
+
+def a_waiting_run() -> Run:
+    """The same, waiting for its second approval."""
+    run = a_run(Status.WAITING)
+    run.approvals = [
+        Approval("aws/01-network", "1 · A network", "ann <on> box", datetime(2026, 11, 24, 9, 30, tzinfo=UTC))
+    ]
+    door = run.notebooks[0].steps[1]
+    door.status, door.failures, door.checks, door.waits_for = Status.WAITING, [], [], "<all> rows go"
+    return run
 
 
 @pytest.fixture
@@ -100,3 +111,10 @@ def test_a_passed_verification_says_that_nothing_has_drifted() -> None:
     run = a_run(Status.PASSED)
     run.mode = "verify"
     assert "✓ Nothing has drifted" in report.render(run)
+
+
+def test_who_approved_and_what_waits_is_told() -> None:
+    page = report.render(a_waiting_run())
+    assert "‖ Waits for an approval" in page
+    assert "Waits for an approval: &lt;all&gt; rows go" in page
+    assert "Approved by ann &lt;on&gt; box, 24 November 2026, 09:30 UTC." in page

@@ -15,6 +15,7 @@ from ragonotebooks.run import history, runner
 from ragonotebooks.run.request import Request
 from ragonotebooks.run.results import Run, Status
 from tests.run.lessons import check, code, events, run, step, write
+from tests.sandbox.conftest import running_sandbox
 
 NAMED = code('name: str = "papers"', "parameters")
 
@@ -51,10 +52,12 @@ def survivor(tmp_path_factory: pytest.TempPathFactory) -> Path:
     second = write(folder / "aws" / "02-second.ipynb", NAMED, dies_once("c", 1))
     book = folder / "book.yaml"
     book.write_text(f"title: A book\ncloud: aws\npurpose: Why.\nnotebooks: ['{first}', '{second}']\n")
-    # on a cloud nothing is forgotten, so that what passed need not run again
-    ends = [command(folder, "run", "book.yaml", "-p", "count=7", "-p", "target=cloud", "--out", "runs/it")]
-    while ends[-1].returncode == -9 and len(ends) < 9:
-        ends.append(command(folder, "resume"))
+    # which remembers what passed, so that it need not run again
+    with running_sandbox() as sandbox:
+        asked = ("book.yaml", "-p", "count=7", "--name", sandbox.state.name, "--out", "runs/it")
+        ends = [command(folder, "run", *asked)]
+        while ends[-1].returncode == -9 and len(ends) < 9:
+            ends.append(command(folder, "resume"))
     assert [end.returncode for end in ends] == [-9, -9, -9, 0], ends[-1].stdout + ends[-1].stderr
     return folder
 
