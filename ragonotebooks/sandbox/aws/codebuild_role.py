@@ -6,7 +6,7 @@ Each is a real call through the gateway, so the role's policies decide.
 import json
 import secrets as tokens
 from collections.abc import Callable
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,7 +15,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from botocore.session import Session
 
 from ragonotebooks.errors import RagonotebooksError
-from ragonotebooks.sandbox.aws import identity
+from ragonotebooks.sandbox.aws import calls, identity
 from ragonotebooks.sandbox.context import Context
 from ragonotebooks.sandbox.local import Local
 from ragonotebooks.sandbox.parts import archive
@@ -70,18 +70,17 @@ class Role:
 
     def open_log(self, group: str, stream: str) -> Callable[[list[dict[str, Any]]], None]:
         """Create a log stream, and its group where it is missing, and return what sends events to it."""
-        logs = self._client("logs")
-        for create, names in (
-            (logs.create_log_group, {"logGroupName": group}),
-            (logs.create_log_stream, {"logGroupName": group, "logStreamName": stream}),
-        ):
+        names = {"logGroupName": group}
+        for operation in ("CreateLogGroup", "CreateLogStream"):
             try:
-                create(**names)
-            except logs.exceptions.ResourceAlreadyExistsException:
-                continue
+                self._ask("logs", operation, **names)
+            except ClientError as error:
+                if error.response["Error"]["Code"] != "ResourceAlreadyExistsException":
+                    raise
+            names["logStreamName"] = stream
 
         def put(events: list[dict[str, Any]]) -> None:
-            logs.put_log_events(logGroupName=group, logStreamName=stream, logEvents=events)
+            self._ask("logs", "PutLogEvents", **names, logEvents=events)
 
         return put
 
@@ -89,18 +88,18 @@ class Role:
         """Unpack the ZIP file at `bucket/key` into a folder, and return the version of the object."""
         bucket, _, key = location.partition("/")
         wanted = {"VersionId": version} if version else {}
-        answer = self._client("s3").get_object(Bucket=bucket, Key=key, **wanted)
+        answer = self._s3.get_object(Bucket=bucket, Key=key, **wanted)
         archive.unzip(answer["Body"].read(), folder)
         found: str | None = answer.get("VersionId")
         return found
 
     def store(self, bucket: str, key: str, content: bytes) -> None:
         """Store an artifact."""
-        self._client("s3").put_object(Bucket=bucket, Key=key, Body=content)
+        self._s3.put_object(Bucket=bucket, Key=key, Body=content)
 
     def parameter(self, name: str) -> str:
         """Return the value of a parameter of Systems Manager."""
-        return str(self._client("ssm").get_parameter(Name=name, WithDecryption=True)["Parameter"]["Value"])
+        return str(self._ask("ssm", "GetParameter", Name=name, WithDecryption=True)["Parameter"]["Value"])
 
     def secret(self, reference: str) -> str:
         """Return what `secret:json-key:stage:version` stands for; the secret may be an ARN."""
@@ -108,15 +107,22 @@ class Role:
         size = 7 if reference.startswith("arn:") else 1
         name, (key, stage, version) = ":".join(parts[:size]), (*parts[size:], "", "", "")[:3]
         chosen = {name: value for name, value in (("VersionStage", stage), ("VersionId", version)) if value}
-        text = str(self._client("secretsmanager").get_secret_value(SecretId=name, **chosen)["SecretString"])
+        text = str(self._ask("secretsmanager", "GetSecretValue", SecretId=name, **chosen)["SecretString"])
         return str(json.loads(text)[key]) if key else text
 
-    @cache  # noqa: B019  # lives as long as its build
-    def _client(self, service: str) -> Any:
+    @cached_property
+    def _credentials(self) -> dict[str, str]:
         with self._context.lock:
-            got = identity.assume_role_for_service(self._arn, SERVICE, self._session)
+            return identity.assume_role_for_service(self._arn, SERVICE, self._session)
+
+    def _ask(self, service: str, operation: str, **parameters: Any) -> dict[str, Any]:
+        return calls.call(self._context.state.port, self._credentials, service, self._region, operation, **parameters)
+
+    @cached_property
+    def _s3(self) -> Any:
+        got = self._credentials
         return _session().create_client(
-            service,
+            "s3",
             region_name=self._region,
             aws_access_key_id=got["AccessKeyId"],
             aws_secret_access_key=got["SecretAccessKey"],

@@ -10,17 +10,14 @@ import re
 import threading
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from functools import cache
 from typing import Any, Final, TypeVar
 
 import requests
-from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
-from botocore.session import Session
 
 from ragonotebooks.errors import RagonotebooksError
 from ragonotebooks.images import Registry, RegistryError
-from ragonotebooks.sandbox.aws import ecr_registry, identity, reach
+from ragonotebooks.sandbox.aws import calls, ecr_registry, identity, reach
 from ragonotebooks.sandbox.aws.ecs_model import Task, now
 from ragonotebooks.sandbox.context import Context, Place
 from ragonotebooks.sandbox.parts.task import ImageStore, Unpacked
@@ -42,7 +39,6 @@ _SECRET_ARN: Final = re.compile(
     r"(?::(?P<key>[^:]*):(?P<stage>[^:]*):(?P<version>[^:]*))?"
 )
 _T = TypeVar("_T")
-_making_a_client = threading.Lock()
 
 
 class StartFailure(Exception):  # noqa: N818 - reads as the fact that it states
@@ -62,7 +58,6 @@ class Agent:
     def __init__(self, context: Context, images: ImageStore, task: Task, place: Place) -> None:
         self._context, self._images, self._task, self._place = context, images, task, place
         self._credentials: dict[str, str] = {}
-        self._clients: dict[tuple[str, str], Any] = {}
         self._lock = threading.Lock()
 
     def secret(self, value_from: str) -> str:
@@ -79,7 +74,7 @@ class Agent:
         problem = _SECRETS + "unable to retrieve secrets from ssm: service call has been retried 1 time(s): "
 
         def get() -> str:
-            found = self._client("ssm", region).get_parameters(Names=[name], WithDecryption=True)
+            found = self._ask("ssm", region, "GetParameters", Names=[name], WithDecryption=True)
             if not found["Parameters"]:
                 raise StartFailure(f"{problem}invalid ssm parameters: {name}")
             return str(found["Parameters"][0]["Value"])
@@ -119,15 +114,14 @@ class Agent:
         stream = f"{options['awslogs-stream-prefix']}/{container}/{self._task.id}"
 
         def create() -> None:
-            client = self._client("logs", region)
             if options.get("awslogs-create-group", "").lower() == "true":
-                _unless_it_exists(client.create_log_group, logGroupName=group)
-            _unless_it_exists(client.create_log_stream, logGroupName=group, logStreamName=stream)
+                _unless_it_exists(self._ask, "logs", region, "CreateLogGroup", logGroupName=group)
+            _unless_it_exists(self._ask, "logs", region, "CreateLogStream", logGroupName=group, logStreamName=stream)
 
         self._call("logs", region, _LOGGER, create)
 
         def put(events: list[dict[str, Any]]) -> None:
-            self._client("logs", region).put_log_events(logGroupName=group, logStreamName=stream, logEvents=events)
+            self._ask("logs", region, "PutLogEvents", logGroupName=group, logStreamName=stream, logEvents=events)
 
         return put
 
@@ -142,11 +136,8 @@ class Agent:
 
         def get() -> str:
             wanted = {name: value for name, value in chosen.items() if value}
-            return str(
-                self._client("secretsmanager", region).get_secret_value(SecretId=found["secret"], **wanted)[
-                    "SecretString"
-                ]
-            )
+            answer = self._ask("secretsmanager", region, "GetSecretValue", SecretId=found["secret"], **wanted)
+            return str(answer["SecretString"])
 
         text = self._call("secretsmanager", region, problem, get)
         return _json_key(text, found["key"], problem) if found["key"] else text
@@ -155,7 +146,7 @@ class Agent:
         """Return the registry that an image names, logged in to with the execution role when it is one of ECR."""
         session = requests.Session()
         session.trust_env, session.verify = False, str(self._context.authority.bundle)
-        session.proxies = {"https": self._proxy}
+        session.proxies = {"https": f"http://127.0.0.1:{self._context.state.port}"}
         private = ecr_registry.HOST.fullmatch(host)
         if private is None:
             return Registry(host, session=session)
@@ -163,7 +154,7 @@ class Agent:
         problem = _SECRETS + "unable to retrieve ecr registry auth: service call has been retried 3 time(s): "
 
         def get() -> str:
-            data = self._client("ecr", region).get_authorization_token()["authorizationData"][0]
+            data = self._ask("ecr", region, "GetAuthorizationToken")["authorizationData"][0]
             return base64.b64decode(data["authorizationToken"]).decode().partition(":")[2]
 
         password = self._call("ecr", region, problem, get)
@@ -172,7 +163,7 @@ class Agent:
         return Registry(host, "AWS", password, session=session)
 
     def _call(self, service: str, region: str, problem: str, call: Callable[[], _T]) -> _T:
-        self._require_network(_host(service, region), problem)
+        self._require_network(calls.host_of(service, region), problem)
         try:
             return call()
         except (ClientError, BotoCoreError, RagonotebooksError) as error:
@@ -185,30 +176,11 @@ class Agent:
                 f"Please check your task network configuration: {why}."
             )
 
-    @property
-    def _proxy(self) -> str:
-        return f"http://127.0.0.1:{self._context.state.port}"
-
-    def _client(self, service: str, region: str) -> Any:
+    def _ask(self, service: str, region: str, operation: str, **parameters: Any) -> dict[str, Any]:
         with self._lock:
             if not self._credentials or datetime.fromisoformat(self._credentials["Expiration"]) - _RENEW_BEFORE < now():
-                self._credentials, self._clients = self._assume(), {}
-            if (service, region) not in self._clients:
-                self._clients[service, region] = self._make_client(service, region)
-            return self._clients[service, region]
-
-    def _make_client(self, service: str, region: str) -> Any:
-        with _making_a_client:
-            return _session().create_client(
-                service,
-                region_name=region,
-                aws_access_key_id=self._credentials["AccessKeyId"],
-                aws_secret_access_key=self._credentials["SecretAccessKey"],
-                aws_session_token=self._credentials["Token"],
-                # the gateway is in this process: TLS would only take time
-                endpoint_url=f"http://{_host(service, region)}",
-                config=Config(proxies={"http": self._proxy}, retries={"total_max_attempts": 2}),
-            )
+                self._credentials = self._assume()
+        return calls.call(self._context.state.port, self._credentials, service, region, operation, **parameters)
 
     def _assume(self) -> dict[str, str]:
         role = self._task.execution_role
@@ -218,19 +190,9 @@ class Agent:
             return identity.assume_role_for_service(role, SERVICE, self._task.id)
 
 
-@cache
-def _session() -> Session:
-    """One session for all clients: it keeps what it read of the services."""
-    return Session()
-
-
-def _host(service: str, region: str) -> str:
-    return f"{'api.ecr' if service == 'ecr' else service}.{region}.amazonaws.com"
-
-
-def _unless_it_exists(create: Callable[..., Any], **names: str) -> None:
+def _unless_it_exists(create: Callable[..., Any], *operation: str, **names: str) -> None:
     try:
-        create(**names)
+        create(*operation, **names)
     except ClientError as error:
         if error.response["Error"]["Code"] != "ResourceAlreadyExistsException":
             raise

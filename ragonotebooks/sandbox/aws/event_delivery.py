@@ -11,14 +11,12 @@ import uuid
 from collections.abc import Callable
 from typing import Any, Final
 
-from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
-from botocore.session import Session
 from moto.core.exceptions import ServiceException
 from moto.logs.models import logs_backends
 
 from ragonotebooks.errors import RagonotebooksError
-from ragonotebooks.sandbox.aws import cloudwatch, identity, queues, service_access, sns
+from ragonotebooks.sandbox.aws import calls, cloudwatch, identity, queues, service_access, sns
 from ragonotebooks.sandbox.aws.errors import ApiError
 from ragonotebooks.sandbox.aws.event_targets import check_input, input_of
 from ragonotebooks.sandbox.context import Context
@@ -59,7 +57,6 @@ class Delivery:
 
     def __init__(self, context: Context) -> None:
         self._context = context
-        self._session = Session()
 
     def send(self, rule: Any, event: dict[str, Any]) -> None:
         """Send an event to all targets of a rule. The caller holds the lock."""
@@ -120,7 +117,11 @@ class Delivery:
         known = {"containerOverrides", "cpu", "memory", "taskRoleArn", "executionRoleArn"}
         if isinstance(overrides, dict) and set(overrides) & known:
             request["overrides"] = {name: value for name, value in overrides.items() if name in known}
-        started = self._client("ecs", rule, target).run_task(
+        started = self._ask(
+            "ecs",
+            "RunTask",
+            rule,
+            target,
             cluster=target["Arn"],
             taskDefinition=wanted["TaskDefinitionArn"],
             count=wanted.get("TaskCount") or 1,
@@ -134,23 +135,15 @@ class Delivery:
     def _to_build(self, rule: Any, target: dict[str, Any], text: str) -> None:
         overrides = json.loads(text) if target.get("Input") or target.get("InputTransformer") else {}
         name = target["Arn"].rpartition("/")[2]
-        self._client("codebuild", rule, target).start_build(projectName=name, **overrides)
+        self._ask("codebuild", "StartBuild", rule, target, projectName=name, **overrides)
 
-    def _client(self, service: str, rule: Any, target: dict[str, Any]) -> Any:
-        """A client with the rights of the target's role."""
+    def _ask(
+        self, service: str, operation: str, rule: Any, target: dict[str, Any], **parameters: Any
+    ) -> dict[str, Any]:
+        """Call an operation with the rights of the target's role."""
         with self._context.lock:
             got = identity.assume_role_for_service(target["RoleArn"], SERVICE, rule.name)
-        gateway = f"http://127.0.0.1:{self._context.state.port}"
-        return self._session.create_client(
-            service,
-            region_name=rule.region_name,
-            aws_access_key_id=got["AccessKeyId"],
-            aws_secret_access_key=got["SecretAccessKey"],
-            aws_session_token=got["Token"],
-            # the gateway is in this process: TLS would only take time
-            endpoint_url=f"http://{service}.{rule.region_name}.amazonaws.com",
-            config=Config(proxies={"http": gateway}, retries={"total_max_attempts": 2}),
-        )
+        return calls.call(self._context.state.port, got, service, rule.region_name, operation, **parameters)
 
     def _count(self, rule: Any, name: str) -> None:
         datum = {
