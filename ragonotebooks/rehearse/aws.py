@@ -25,12 +25,12 @@ _INSTEAD: Final[tuple[tuple[tuple[str, ...], str], ...]] = (
     (("ecs:List*", "ecs:DescribeTaskDefinition", "ecs:DeregisterTaskDefinition"), "*"),
 )
 _BESIDES: Final = (
+    (("ecs:TagResource",), ("task/*",)),
+    (("elasticache:Create*", "elasticache:Modify*"), ("parametergroup:*", "subnetgroup:*")),
     (
         ("rds:CreateDBInstance", "rds:ModifyDBInstance", "rds:RestoreDBInstance*"),
-        "rds",
-        ("og", "pg", "subgrp", "secgrp"),
+        ("og:*", "pg:*", "secgrp:*", "subgrp:*"),
     ),
-    (("elasticache:Create*", "elasticache:Modify*"), "elasticache", ("parametergroup", "subnetgroup")),
 )
 
 
@@ -62,9 +62,10 @@ def _resources(permission: str, resource: str, account: str) -> list[str]:
         if _fits(permission, patterns):
             return [instead.format(region=region)]
     found = arns(resource, account)
-    for patterns, service, kinds in _BESIDES:
+    service = permission.partition(":")[0]
+    for patterns, others in _BESIDES:
         if _fits(permission, patterns):
-            found += [f"arn:aws:{service}:{region}:*:{kind}:*" for kind in kinds]
+            found += [f"arn:aws:{service}:{region}:*:{other}" for other in others]
     return found
 
 

@@ -208,6 +208,13 @@ def test_log_streams_are_kept_apart(aws: ControlPlane) -> None:
     assert code(task.create_log_stream, logGroupName="/app/other", logStreamName="s") == "AccessDeniedException"
 
 
+def test_tags_are_given_only_with_permission(aws: ControlPlane) -> None:
+    secrets = aws.client("secretsmanager", **session_of_task(aws, allow("secretsmanager:CreateSecret")))
+    error = refusal(secrets.create_secret, Name="api", SecretString="s", Tags=[{"Key": "deployment", "Value": "demo"}])
+    assert "secretsmanager:TagResource" in str(error)
+    secrets.create_secret(Name="api", SecretString="s")
+
+
 def test_roles_are_passed_only_with_permission(aws: ControlPlane) -> None:
     iam = aws.client("iam")
     for name in ("task", "execution"):

@@ -6,7 +6,7 @@ from typing import Any
 
 from moto.backends import get_backend
 
-from ragonotebooks.sandbox.aws.actions import action_of
+from ragonotebooks.sandbox.aws.actions import action_of, handed_by, tagging_of
 from ragonotebooks.sandbox.aws.errors import ApiError, unauthenticated
 from ragonotebooks.sandbox.aws.identity import Caller
 from ragonotebooks.sandbox.aws.incoming import Incoming
@@ -55,8 +55,10 @@ def _needs(incoming: Incoming, resources: list[str], account: str) -> Iterator[N
     if prefix == "ecs" and incoming.operation in _PASSING:
         for role in _passed_roles(parameters, account, incoming.region):
             yield Need("iam:PassRole", role, {"iam:PassedToService": "ecs-tasks.amazonaws.com"})
-    if prefix == "codebuild" and (role := parameters.get("serviceRole") or parameters.get("serviceRoleOverride")):
-        yield Need("iam:PassRole", role, {"iam:PassedToService": "codebuild.amazonaws.com"})
+    for role, service in handed_by(prefix, parameters):
+        yield Need("iam:PassRole", role, {"iam:PassedToService": service})
+    if tagging := tagging_of(prefix, incoming.operation, parameters):
+        yield Need(tagging, resources[0], {})
 
 
 def _passed_roles(parameters: dict[str, Any], account: str, region: str) -> set[str]:

@@ -4,6 +4,8 @@ Source: AWS service authorization reference, read 2026-11.
 """
 
 import re
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 # S3's actions are not called like its operations
 _S3 = {
@@ -62,6 +64,36 @@ _S3_VERSIONED = {
     "PutObjectTagging": "PutObjectVersionTagging",
 }
 
+# what a call needs besides that gives what it makes tags
+_TAGGING = {
+    "application-autoscaling": "TagResource",
+    "cloudtrail": "AddTags",
+    "cloudwatch": "TagResource",
+    "ec2": "CreateTags",
+    "ecr": "TagResource",
+    "ecs": "TagResource",
+    "elasticache": "AddTagsToResource",
+    "elasticloadbalancing": "AddTags",
+    "events": "TagResource",
+    "iam": "Tag{kind}",
+    "kms": "TagResource",
+    "logs": "TagResource",
+    "rds": "AddTagsToResource",
+    "secretsmanager": "TagResource",
+    "sns": "TagResource",
+    "sqs": "TagQueue",
+    "ssm": "AddTagsToResource",
+}
+_TAGS = ("Tags", "tags", "TagSpecifications", "TagsList")
+# the parameters that hand a role to a service, which then acts with it
+_HANDED = {
+    "cloudtrail": {"CloudWatchLogsRoleArn": "cloudtrail.amazonaws.com"},
+    "codebuild": {"serviceRole": "codebuild.amazonaws.com", "serviceRoleOverride": "codebuild.amazonaws.com"},
+    "ec2": {"DeliverLogsPermissionArn": "vpc-flow-logs.amazonaws.com"},
+    "events": {"RoleArn": "events.amazonaws.com"},
+    "rds": {"MonitoringRoleArn": "monitoring.rds.amazonaws.com"},
+}
+
 _READS = re.compile(
     r"(Get|List|Describe|Head|Lookup|Search|Simulate|Query|Scan|Select|Check|Validate|Test|Estimate|Filter|Preview"
     r"|Batch(Get|Check|Describe)|Decode|Discover)"
@@ -104,6 +136,23 @@ def action_of(prefix: str, operation: str, *, versioned: bool = False) -> str:
         return f"{prefix}:{operation}"
     action = _S3.get(operation, operation)
     return f"s3:{_S3_VERSIONED.get(action, action) if versioned else action}"
+
+
+def tagging_of(prefix: str, operation: str, parameters: Mapping[str, Any]) -> str | None:
+    """Return the IAM action that a call needs besides because it gives what it makes tags, such as `iam:TagRole`; None for none."""
+    action = _TAGGING.get(prefix)
+    if action is None or "Tag" in operation or not mutating(prefix, operation):
+        return None
+    given = any(parameters.get(name) for name in _TAGS)
+    return f"{prefix}:{action.format(kind=operation.removeprefix('Create'))}" if given else None
+
+
+def handed_by(prefix: str, parameters: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield each role that a call hands to a service, with the service."""
+    for given in (parameters, *(parameters.get("Targets") or () if prefix == "events" else ())):
+        for name, service in _HANDED.get(prefix, {}).items():
+            if given.get(name):
+                yield given[name], service
 
 
 def mutating(prefix: str, operation: str) -> bool:
