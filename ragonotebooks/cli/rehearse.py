@@ -87,7 +87,7 @@ def _rehearsed(asked: "Request", before: "list[Runbook]", console: "Console") ->
         calls = [call for call in islice(read_ledger(ledger), first, None) if rights.is_operators(call)]
         if run.exit_code:
             raise typer.Exit(run.exit_code)
-        return make(run, steps, calls, Place(state.account, state.project, state.project_number)), folder
+        return make(asked.runbook, run, steps, calls, Place(state.account, state.project, state.project_number)), folder
 
 
 def _proof(asked: "Request", before: "list[Runbook]", plan: "Plan", console: "Console") -> "Run":
@@ -164,6 +164,7 @@ def _show(plan: "Plan", folder: Path, console: "Console") -> None:
     lines = ["", "[bold]What it would do[/]"]
     for step, calls in changes.items():
         lines += [escape(step), f"  [dim]{', '.join(_times(*one) for one in calls.items())}[/]"]
+    lines += [escape(f"{step} waits for an approval: {why}") for step, why in plan.approvals.items()]
     lines += ["", f"{len(plan.changes)} changes of {len(plan.resources)} resources{price}{proven[plan.proven]}"]
     lines += [f"  {escape(str(folder / name))}" for name in (files.PAGE, *files.rights(plan))]
     for line in lines:

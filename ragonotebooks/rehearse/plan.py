@@ -5,9 +5,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from ragonotebooks.catalog.runbook import Runbook
 from ragonotebooks.rehearse import aws, gcp, names
 from ragonotebooks.rehearse.calls import Call, Need, Place
 from ragonotebooks.run.events import Event
+from ragonotebooks.run.outline import outline
 from ragonotebooks.run.results import Run
 
 
@@ -31,6 +33,7 @@ class Plan:
 
     run: the rehearsal, with its times, checks and prices.
     changes: the calls that change something, in order.
+    approvals: the steps that a person has to approve, with the reasons; a rehearsal does not wait there.
     policies: what AWS has to allow; empty when nothing is asked there.
     role: what Google Cloud has to allow; None when nothing is asked there.
     proven: whether the runbook passed where it was allowed nothing else; None when that was not tried.
@@ -38,6 +41,7 @@ class Plan:
 
     run: Run
     changes: tuple[Change, ...]
+    approvals: dict[str, str]
     policies: tuple[aws.Policy, ...]
     role: gcp.Role | None
     proven: bool | None = None
@@ -68,10 +72,11 @@ class Steps:
         return self._names[place - 1] if place else ""
 
 
-def make(run: Run, steps: Steps, calls: Iterable[Call], place: Place) -> Plan:
+def make(book: Runbook, run: Run, steps: Steps, calls: Iterable[Call], place: Place) -> Plan:
     """The plan of the runbook that was rehearsed.
 
     Args:
+        book: The runbook.
         run: How the rehearsal went.
         steps: What listened to it.
         calls: What the operator asked its sandbox meanwhile.
@@ -84,9 +89,19 @@ def make(run: Run, steps: Steps, calls: Iterable[Call], place: Place) -> Plan:
     return Plan(
         run,
         tuple(_change(call, steps, place) for call in asked if call.mutating),
+        _approvals(book, run),
         tuple(aws.policies(on_aws, place.account)),
         gcp.role(on_google, run.runbook) if on_google else None,
     )
+
+
+def _approvals(book: Runbook, run: Run) -> dict[str, str]:
+    return {
+        f"{result.key} · {step.label}": part.approval
+        for notebook, result in zip(book.notebooks, run.notebooks, strict=True)
+        for part, step in zip(outline(notebook), result.steps, strict=True)
+        if part.approval
+    }
 
 
 def _is_aws(need: Need) -> bool:

@@ -14,6 +14,7 @@ import yaml
 from typer.testing import CliRunner
 
 from ragonotebooks.catalog import project
+from ragonotebooks.catalog.runbook import load
 from ragonotebooks.cli import app
 from ragonotebooks.rehearse.calls import Place
 from ragonotebooks.rehearse.plan import Steps, make
@@ -132,7 +133,7 @@ def test_a_run_changes_what_the_plan_says(rehearsed: Rehearsed, sandbox: State) 
     steps = Steps()
     for event in events.read(out / events.FILE):
         steps(event)
-    did = make(history.read(out), steps, calls, place)
+    did = make(load(str(rehearsed.runbook)), history.read(out), steps, calls, place)
     told = [(change.step, change.call, change.resource) for change in did.changes]
     assert told == [(one["step"], one["call"], one["resource"]) for one in rehearsed.plan["changes"]]
     assert list(did.policies) == rehearsed.plan["policies"]
@@ -207,5 +208,6 @@ def test_a_rehearsal_that_is_told_to_end_leaves_no_sandbox(tmp_path: Path) -> No
     path = write(tmp_path / "aws" / "01-door.ipynb", step(1, code(ends, "change"), check()))
     before = sandboxes()
     words = [sys.executable, "-m", "ragonotebooks", "rehearse", str(path), "--out", str(tmp_path / "out")]
-    assert subprocess.run(words, capture_output=True, check=False).returncode == 130
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert done.returncode == 130, done.stdout + done.stderr
     assert sandboxes() == before
