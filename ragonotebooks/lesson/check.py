@@ -35,7 +35,7 @@ def check(claim: str, actual: Any, expected: Any = True) -> None:
     passed = bool(actual == expected)
     said, meant = _texts(actual, expected)
     record: dict[str, Any] = {"claim": claim, "passed": passed, "expected": meant, "actual": said}
-    publish_display_data({"text/plain": f"{'✓' if passed else '✗'} {claim}", CHECK_MIME: record})  # type: ignore[no-untyped-call]
+    publish_display_data({"text/plain": f"{'✓' if passed else '✗'} {claim}", CHECK_MIME: record})
     if not passed:
         raise CheckFailed(claim, record["actual"], record["expected"])
 
@@ -43,7 +43,7 @@ def check(claim: str, actual: Any, expected: Any = True) -> None:
 def exercise(claim: str, actual: Any, expected: Any = True) -> None:
     """Tell a learner whether an exercise is solved. It keeps no record and never raises: an open exercise is no failure."""
     solved = bool(actual == expected)
-    publish_display_data({"text/plain": f"✓ {claim}" if solved else f"○ still to do: {claim}"})  # type: ignore[no-untyped-call]
+    publish_display_data({"text/plain": f"✓ {claim}" if solved else f"○ still to do: {claim}"})
 
 
 def _texts(actual: Any, expected: Any) -> tuple[str, str]:

@@ -45,7 +45,7 @@ def who_am_i(project: str) -> tuple[str, str]:
         raise UsageError("Google's clients are not installed; install them with: pip install -e '.[gcp]'") from None
     try:
         credentials, _ = google.auth.default(scopes=_SCOPES)
-        session = AuthorizedSession(credentials)  # type: ignore[no-untyped-call]
+        session = AuthorizedSession(credentials)
         answer = session.get(_PROJECTS.format(project), timeout=30)
         caller = session.get(_TOKENS, params={"access_token": credentials.token}, timeout=30)
     except GoogleAuthError as error:

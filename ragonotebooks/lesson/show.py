@@ -13,9 +13,7 @@ from ragonotebooks.catalog.prices import find_price
 
 def show_table(rows: Iterable[Mapping[str, Any]], *columns: str) -> None:
     """Show `rows` as a table with the given columns in that order, or with all that there are."""
-    display(  # type: ignore[no-untyped-call]
-        _Table(list(rows), columns=list(columns) or None)
-    )
+    display(_Table(list(rows), columns=list(columns) or None))
 
 
 def show_price(cloud: str, usage: Mapping[tuple[str, str], float]) -> None:
@@ -36,7 +34,7 @@ def show_price(cloud: str, usage: Mapping[tuple[str, str], float]) -> None:
         lines.append({**line, "month": round(price.usd * quantity, 2)})
     total = round(sum(line["month"] for line in lines), 2)
     table = _Table([*map(_price_row, lines), {"service": "a month", "$ a month": f"{total:.2f}"}]).fillna("")
-    publish_display_data(  # type: ignore[no-untyped-call]
+    publish_display_data(
         {
             "text/plain": repr(table),
             "text/html": table.to_page(right={"$ a unit", "quantity", "$ a month"}),

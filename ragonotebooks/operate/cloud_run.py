@@ -196,8 +196,8 @@ def api_of(lab: Lab) -> Api:
     address = Part(lab, "api").there().uri
     source, _ = google.auth.default()
     ui = f"{lab.name}-ui@{lab.project}.iam.gserviceaccount.com"
-    acting = impersonated_credentials.Credentials(source, ui, [_SCOPE])  # type: ignore[no-untyped-call]
-    identity = impersonated_credentials.IDTokenCredentials(acting, address, include_email=True)  # type: ignore[no-untyped-call]
+    acting = impersonated_credentials.Credentials(source, ui, [_SCOPE])
+    identity = impersonated_credentials.IDTokenCredentials(acting, address, include_email=True)
     version = f"projects/{lab.project}/secrets/{lab.name}-api-key/versions/latest"
     key = secretmanager.SecretManagerServiceClient().access_secret_version(name=version).payload.data.decode()
 

@@ -66,7 +66,7 @@ def _told(revision: str) -> _Told:
 
 
 def _entries(where: str, most: int | None = None, *, newest: bool = False) -> Any:
-    logs = cloud_logging.Client()  # type: ignore[no-untyped-call]
+    logs = cloud_logging.Client()
     since = (datetime.now(UTC) - _KEPT).isoformat()
     order = cloud_logging.DESCENDING if newest else cloud_logging.ASCENDING
-    return logs.list_entries(filter_=f'{where} timestamp>="{since}"', order_by=order, max_results=most)  # type: ignore[no-untyped-call]
+    return logs.list_entries(filter_=f'{where} timestamp>="{since}"', order_by=order, max_results=most)

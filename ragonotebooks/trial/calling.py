@@ -36,7 +36,7 @@ def call_gcp(call: ApiCall) -> None:
     from google.auth.transport.requests import AuthorizedSession
 
     credentials, _ = google.auth.default(scopes=[_SCOPE])
-    session: Any = AuthorizedSession(credentials)  # type: ignore[no-untyped-call]
+    session: Any = AuthorizedSession(credentials)
     answer = session.request(call.operation, call.service, json=call.sent, timeout=_TIMEOUT)
     if not answer.ok:
         raise RagonotebooksError(f"{call.operation} {call.service} failed, which a case makes: {answer.text}")

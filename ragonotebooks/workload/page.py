@@ -133,7 +133,7 @@ def show_jobs() -> None:
         st.dataframe([{column: job[column] for column in columns} for job in listed["jobs"]], hide_index=True)
 
 
-@st.fragment(run_every=1.0)
+@st.fragment(run_every=1.0)  # type: ignore[untyped-decorator]
 def watch(job: str) -> None:
     """How a job stands, asked again every second until it has ended."""
     found = st.session_state.get("ended") if st.session_state.get("ended", {}).get("id") == job else None

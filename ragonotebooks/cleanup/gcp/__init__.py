@@ -35,7 +35,7 @@ def account(project: str, region: str) -> Account:
     from google.auth.transport.requests import AuthorizedSession
 
     credentials, _ = google.auth.default(scopes=[_SCOPE])
-    session = AuthorizedSession(credentials)  # type: ignore[no-untyped-call]
+    session = AuthorizedSession(credentials)
 
     @cache
     def client(service: str) -> Any:
