@@ -1,4 +1,4 @@
-"""What must stand before a runbook can run: the lessons that its notebooks ask `connect` for."""
+"""What must stand before a runbook can run: the lessons that its notebooks name at their top, or ask `connect` for."""
 
 import ast
 from collections.abc import Iterator, Sequence
@@ -13,9 +13,8 @@ def needed(book: Runbook, before: Sequence[Runbook]) -> list[Notebook]:
     own = {notebook.key for one in (book, *before) for notebook in one.notebooks}
     ordered: dict[str, Notebook] = {}
     for one in book.notebooks:
-        for cell in one.cells:
-            for need in _asked(cell):
-                _collect(need, own, ordered)
+        for need in (*one.needs, *(asked for cell in one.cells for asked in _asked(cell))):
+            _collect(need, own, ordered)
     return list(ordered.values())
 
 
@@ -29,12 +28,11 @@ def _collect(key: str, own: set[str], ordered: dict[str, Notebook]) -> None:
 
 
 def _asked(cell: Cell) -> Iterator[str]:
-    """The keys in `connect("aws", …, needs=["08-services"])`."""
+    """The keys in `connect("aws", …, needs=["08-services"])`; a runbook's own notebook has no top that names them."""
     if cell.kind != "code" or "connect(" not in cell.source:
         return
     for node in ast.walk(ast.parse(cell.source)):
         match node:
             case ast.Call(func=ast.Name(id="connect"), args=[ast.Constant(value=str(cloud)), *_], keywords=given):
-                for one in given:
-                    if one.arg == "needs":
-                        yield from (f"{cloud}/{need}" for need in ast.literal_eval(one.value))
+                lists = [one.value.elts for one in given if one.arg == "needs" and isinstance(one.value, ast.List)]
+                yield from (f"{cloud}/{ast.literal_eval(need)}" for needs in lists for need in needs)
