@@ -38,7 +38,7 @@ def test_what_connect_is_asked_for_comes_with_what_that_needs(lessons: Path) -> 
 
 def test_what_the_runbook_runs_itself_or_finds_done_is_not_brought_up(lessons: Path) -> None:
     scale = write(lessons.parents[1] / "runbooks" / "aws" / "scale.ipynb", code(CONNECTS))
-    assert keys(lessons / "02-bucket.ipynb", scale) == ["aws/03-api"]
+    assert keys(lessons / "02-bucket.ipynb", scale) == ["aws/01-network", "aws/03-api"]
     assert keys(scale, before=(book(lessons / "03-api.ipynb"),)) == []
 
 
