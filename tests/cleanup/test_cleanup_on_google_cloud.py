@@ -5,11 +5,14 @@ One sandbox serves all tests: each has deployments of its own.
 
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import count
+from typing import Any
 
 import pytest
 
 from ragonotebooks.cleanup.engine import Patience, Row, clean, plan
 from ragonotebooks.cleanup.gcp import DATA, ORDER, account
+from ragonotebooks.cleanup.gcp.rest import Api
 from ragonotebooks.cleanup.kind import Account
 from tests.cleanup.gcp_deployment import PROJECT, REGION, Deployment, enable
 from tests.sandbox.conftest import running_sandbox
@@ -143,3 +146,31 @@ def test_a_kind_that_may_not_be_listed_is_told_and_the_others_go(project: Accoun
     assert (bucket.kind, bucket.action) == ("bucket", "deleted")
     assert (secret.kind, secret.id, secret.action) == ("secret", "*", "left")
     assert secret.why.startswith("these could not be looked for: PERMISSION_DENIED: ")
+
+
+class Killed(BaseException):
+    """A run that was killed."""
+
+
+def test_nothing_is_left_of_a_deployment_whose_making_was_killed(
+    project: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left, call = count(16, -1), Api.call
+
+    def dying(*arguments: Any, **query: Any) -> Any:
+        if next(left) == 0:
+            raise Killed
+        return call(*arguments, **query)
+
+    with monkeypatch.context() as meanwhile:
+        meanwhile.setattr(Api, "call", dying)
+        with pytest.raises(Killed):
+            made(project, "killed", 70).everything()
+    assert {row.action for row in cleaned(project, "killed")} == {"deleted"}
+    assert planned(project, "killed") == []
+
+
+def test_a_label_protects_a_resource(project: Account) -> None:
+    Deployment(project, "guarded-by-label", {**labels("guarded-by-label"), "protected": "true"}).bucket()
+    [row] = cleaned(project, "guarded-by-label")
+    assert (row.action, row.why) == ("left", "it carries protected=true; take that off to have it deleted")
