@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 import typer
 
 from ragonotebooks.cli import app
+from ragonotebooks.errors import RagonotebooksError
 
 Name = Annotated[str, typer.Argument(help="What it is called, such as archive-papers.")]
 Cloud = Annotated[Literal["aws", "gcp"], typer.Option(help="Which cloud.")]
@@ -37,6 +38,8 @@ def runbook(name: Name, cloud: Cloud = "aws") -> None:
 
 def _write(files: Mapping[Path, str]) -> list[Path]:
     """Write new files, notebooks executed in a throw-away sandbox; nothing is left of them when a cell fails."""
+    from nbclient.exceptions import CellExecutionError
+
     from ragonotebooks.catalog.project import shown
     from ragonotebooks.cli.saving import save
     from ragonotebooks.sandbox.throwaway import throwaway
@@ -48,9 +51,11 @@ def _write(files: Mapping[Path, str]) -> list[Path]:
                 path.write_text(text, encoding="utf-8")
                 if path.suffix == ".ipynb":
                     save(path, sandbox.name)
-    except BaseException:
+    except BaseException as error:
         for path in files:
             path.unlink(missing_ok=True)
+        if isinstance(error, CellExecutionError):
+            raise RagonotebooksError(f"nothing was begun, a cell fails here: {error.ename}: {error.evalue}") from None
         raise
     for path in files:
         typer.echo(shown(path))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from ragonotebooks.run.memory import memory as memory
+from ragonotebooks.run.memory import memory
 
 if TYPE_CHECKING:
     from ragonotebooks.run.request import Request

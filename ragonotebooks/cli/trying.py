@@ -14,9 +14,9 @@ from pathlib import Path
 from ragonotebooks.catalog import regions
 from ragonotebooks.catalog.declaration import Value
 from ragonotebooks.catalog.runbook import Runbook
-from ragonotebooks.cli.running import memory
 from ragonotebooks.errors import RagonotebooksError, UsageError
 from ragonotebooks.run import runner
+from ragonotebooks.run.memory import memory
 from ragonotebooks.run.request import Request
 from ragonotebooks.run.results import Mode, Run, Status
 from ragonotebooks.sandbox import client, faults, status
@@ -25,7 +25,7 @@ from ragonotebooks.sandbox.ledger import Call, read_ledger
 from ragonotebooks.sandbox.state import State, folder_of
 from ragonotebooks.trial.calling import call_aws, call_gcp
 from ragonotebooks.trial.cases import ApiCall, Case, Kill, Refuse
-from ragonotebooks.trial.judging import Outcome
+from ragonotebooks.trial.judging import Outcome, reason
 from ragonotebooks.trial.shown import shown
 
 
@@ -33,13 +33,14 @@ def bring_up(book: Runbook, sandbox: str, out: Path) -> None:
     """Run what a case builds on, unless the sandbox remembers that it passed.
 
     Raises:
-        RagonotebooksError: It did not pass; its evidence is in `out`.
+        RagonotebooksError: It did not pass.
     """
     plain = {one.key: {parameter.name: parameter.default for parameter in one.parameters} for one in book.notebooks}
     if client.find(sandbox) and all(client.passed(sandbox, key, values) for key, values in plain.items()):
         return
-    if _run(book, "run", {}, sandbox, out).status is not Status.PASSED:
-        raise RagonotebooksError(f"{book.name}, which has to pass before, did not; see {out}")
+    run = _run(book, "run", {}, sandbox, out)
+    if run.status is not Status.PASSED:
+        raise RagonotebooksError(f"{book.name}, which has to pass before, did not: {reason(run)}")
 
 
 def carry_out(book: Runbook, case: Case, sandbox: str, out: Path) -> Outcome:
@@ -70,9 +71,7 @@ def _tried(book: Runbook, case: Case, sandbox: str, out: Path) -> tuple[Run | No
     return run, shown(run)
 
 
-def _run(
-    book: Runbook, mode: Mode, values: dict[str, Value], sandbox: str, out: Path, approves: bool = True
-) -> Run:
+def _run(book: Runbook, mode: Mode, values: dict[str, Value], sandbox: str, out: Path, approves: bool = True) -> Run:
     request = Request(book, mode, values, sandbox, book.name, out)
     request = replace(request, on_passed=memory(request))
     run, _ = runner.execute(request)

@@ -30,7 +30,8 @@ def problems(case: Case, outcome: Outcome) -> Iterator[str]:
     """What is not as the case expects, a sentence each; nothing when the case holds."""
     status = outcome.run.status if outcome.run else REFUSED
     if status != case.status:
-        yield f"it {_ended(status)} where '{case.status}' is expected: {_why(outcome)}"
+        why = reason(outcome.run) if outcome.run else outcome.shown
+        yield f"it ended as '{status}' where '{case.status}' is expected: {why}"
     yield from _steps(case, outcome.run)
     yield from _calls(case, outcome.changes)
     told = _plain(outcome.shown)
@@ -40,16 +41,10 @@ def problems(case: Case, outcome: Outcome) -> Iterator[str]:
     yield from (f"clean-up leaves {line}" for line in outcome.left)
 
 
-def _ended(status: str) -> str:
-    return f"ended as '{status}'"
-
-
-def _why(outcome: Outcome) -> str:
-    """The first reason why the run did not pass."""
-    if outcome.run is None:
-        return outcome.shown
-    of_notebooks = [one.failure for one in outcome.run.notebooks if one.failure]
-    reasons = [*(failure for _, step in outcome.run.steps for failure in step.failures), *of_notebooks]
+def reason(run: Run) -> str:
+    """The first reason why a run did not pass, on one line."""
+    of_notebooks = [one.failure for one in run.notebooks if one.failure]
+    reasons = [*(failure for _, step in run.steps for failure in step.failures), *of_notebooks]
     return _plain(reasons[0].said) if reasons else "nothing failed in it"
 
 

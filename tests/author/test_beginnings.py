@@ -5,15 +5,18 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner, Result
 
+from ragonotebooks.author import beginnings, templating
 from ragonotebooks.catalog import project
 from ragonotebooks.catalog.lint import lint
 from ragonotebooks.cli import app
 from ragonotebooks.errors import UsageError
+from ragonotebooks.sandbox import throwaway
 from tests.sandbox.conftest import Sandbox, running_sandbox
 
 BEGUN = ["notebooks/aws/01-archive.ipynb", "runbooks/gcp/take-notes.ipynb"]
@@ -65,9 +68,19 @@ def test_the_cases_of_the_runbook_hold(checkout: Path, sandbox: Sandbox) -> None
 
 
 def test_the_next_lesson_gets_the_next_number(checkout: Path) -> None:
-    from ragonotebooks.author import beginnings
-
     assert [path.name for path in beginnings.lesson("index", "aws")] == ["02-index.ipynb"]
+
+
+def test_nothing_is_left_of_one_whose_cell_fails(
+    checkout: Path, monkeypatch: pytest.MonkeyPatch, sandbox: Sandbox
+) -> None:
+    monkeypatch.setattr(throwaway, "throwaway", lambda purpose: nullcontext(sandbox.state))
+    monkeypatch.setattr(templating, "_FOLDER", checkout)
+    for template in ("core-aws.md", "runbook.md", "runbook.yaml", "cases-aws.yaml"):
+        (checkout / template).write_text("```python\n1 / 0\n```\n", encoding="utf-8")
+    result = new("runbook", "divided")
+    assert "a cell fails here: ZeroDivisionError: division by zero" in str(result.exception)
+    assert not list(checkout.rglob("divided*"))
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Every runbook has cases to be tested with, good ends and bad ones."""
+"""Every runbook has cases to be tested with, and not only of good ends."""
 
 import pytest
 
@@ -7,11 +7,11 @@ from ragonotebooks.trial.reading import read
 
 
 @pytest.mark.parametrize("name", runbook.names())
-def test_a_runbook_has_cases_that_pass_and_cases_that_do_not(name: str) -> None:
-    passes = [case.status == "passed" for case in read(runbook.load(name)).cases]
-    assert any(passes)
-    assert not all(passes)
+def test_a_runbook_has_cases_and_one_of_them_ends_badly(name: str) -> None:
+    cases = read(runbook.load(name)).cases
+    assert len(cases) > 1
+    assert any(case.status != "passed" for case in cases)
 
 
 def test_there_are_no_cases_without_a_runbook() -> None:
-    assert sorted(path.stem for path in project.trials().iterdir()) == runbook.names()
+    assert {path.name for path in project.trials().iterdir()} == {f"{name}.yaml" for name in runbook.names()}
