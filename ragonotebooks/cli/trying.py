@@ -19,8 +19,7 @@ from ragonotebooks.run import runner
 from ragonotebooks.run.memory import memory
 from ragonotebooks.run.request import Request
 from ragonotebooks.run.results import Mode, Run, Status
-from ragonotebooks.sandbox import client, faults, status
-from ragonotebooks.sandbox.gcp.identity import OPERATOR
+from ragonotebooks.sandbox import client, faults, rights, status
 from ragonotebooks.sandbox.ledger import Call, read_ledger
 from ragonotebooks.sandbox.state import State, folder_of
 from ragonotebooks.trial.calling import call_aws, call_gcp
@@ -57,7 +56,7 @@ def carry_out(book: Runbook, case: Case, sandbox: str, out: Path) -> Outcome:
         run, said = _tried(book, case, sandbox, out)
         calls = list(islice(read_ledger(folder_of(sandbox)), before, None))
     left = _left(book, str(values["name"]), sandbox, region) if case.cleanup else ()
-    changes = {_name(call) for call in calls if call.mutating and _is_operators(call)}
+    changes = {_name(call) for call in calls if call.mutating and rights.is_operators(call)}
     return Outcome(run, said, changes, {_name(call) for call in calls if call.injected}, left)
 
 
@@ -147,8 +146,3 @@ def _inside(state: State) -> Iterator[None]:
 
 def _name(call: Call) -> str:
     return f"{call.service}:{call.action}"
-
-
-def _is_operators(call: Call) -> bool:
-    """Whether a person made it, by a notebook; what runs in the cloud has a role, or a service account."""
-    return ":user/" in call.caller or call.caller == OPERATOR

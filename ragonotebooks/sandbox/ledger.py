@@ -45,7 +45,7 @@ class Call:
         error: The error's code, None when the call succeeded.
         mutating: Whether the operation can change something, and was not refused.
         ms: How long the answer took, in milliseconds.
-        needs: The permissions that let it through; none for what everybody may call.
+        needs: The permissions that let it through, as far as the caller's own policies or roles in the project gave them.
         injected: Whether it was refused because a test wants it so.
     """
 

@@ -11,7 +11,7 @@ from ragonotebooks.sandbox.aws.errors import ApiError, unauthenticated
 from ragonotebooks.sandbox.aws.identity import Caller
 from ragonotebooks.sandbox.aws.incoming import Incoming
 from ragonotebooks.sandbox.aws.patterns import Context
-from ragonotebooks.sandbox.aws.policy import EXPLICIT_DENY, IMPLICIT_DENY, Decision, Policies, decide
+from ragonotebooks.sandbox.aws.policy import EXPLICIT_DENY, IDENTITY_BASED, IMPLICIT_DENY, Decision, Policies, decide
 from ragonotebooks.sandbox.aws.resources import resources_of
 from ragonotebooks.sandbox.aws.s3 import bucket_of, judge_anybody
 from ragonotebooks.sandbox.front import OPERATOR_ADDRESS
@@ -25,14 +25,21 @@ _PASSING = ("RegisterTaskDefinition", "RunTask", "CreateService", "UpdateService
 
 
 def authorize(incoming: Incoming, resources: list[str], caller: Caller | None, account: str) -> list[Need]:
-    """Return what it takes to do what is asked with `resources`; raise an ApiError unless `caller` (None: anybody) may."""
-    needs = list(_needs(incoming, resources, account))
-    for action, resource, more in needs:
+    """Return which of its own policies' permissions let `caller` (None: anybody) do what is asked with `resources`.
+
+    Raises:
+        ApiError: No policy does.
+    """
+    own = []
+    for need in _needs(incoming, resources, account):
+        action, resource, more = need
         context = Context({**_context(incoming, caller), **more})
         decision = _judge(action, resource, context, caller, account)
         if not decision.allowed:
             raise _refusal(incoming, caller, action, resource, decision)
-    return needs
+        if decision.kind == IDENTITY_BASED:
+            own.append(need)
+    return own
 
 
 def resources(incoming: Incoming, account: str) -> list[str]:

@@ -16,6 +16,7 @@ from ragonotebooks.sandbox.aws.patterns import Context, expand, like
 
 Statement = Mapping[str, Any]
 ALLOWED, EXPLICIT_DENY, IMPLICIT_DENY = "allowed", "explicit deny", "implicit deny"
+IDENTITY_BASED = "identity-based policy"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +31,7 @@ class Decision:
 
     effect: str
     statement: Statement | None = None
-    kind: str = "identity-based policy"
+    kind: str = IDENTITY_BASED
 
     @property
     def allowed(self) -> bool:
@@ -113,7 +114,7 @@ def decide(
         return Decision(decision.effect, decision.statement, kind)
 
     everyone = principals.direct | principals.lasting | principals.account
-    identity = judge(policies.identity, None, "identity-based policy")
+    identity = judge(policies.identity, None, IDENTITY_BASED)
     by_resource = judge(policies.resource, everyone, "resource-based policy")
     limits = [
         judge([document], None, kind)

@@ -151,8 +151,8 @@ def write_down(cloud: Cloud, entry: Entry, problem: ApiError | None, status: int
 
 
 def _needs(caller: str, asked: Iterable[Answer]) -> list[Need]:
-    """What the caller was asked for and had, each once."""
-    own = (one for one in asked if one.granted and one.caller and one.caller.email == caller)
+    """What the caller was asked for and had by a role in the project, each once."""
+    own = (one for one in asked if one.by_project and one.caller and one.caller.email == caller)
     return [Need(permission, name, {}) for permission, name in dict.fromkeys((one.permission, one.name) for one in own)]
 
 

@@ -39,12 +39,14 @@ class Answer:
         permission: What for: `storage.objects.get`.
         name: The resource's full name.
         granted: Whether they may.
+        by_project: Whether they may by a role in the project, such as Owner, and not because the resource's policy names them.
     """
 
     caller: Caller | None
     permission: str
     name: str
     granted: bool
+    by_project: bool
 
 
 #: What policies answered during the call that this thread is at; None while it is at none.
@@ -102,12 +104,16 @@ class Policies:
 
     def allows(self, caller: Caller | None, permission: str, host: str, name: str) -> bool:
         """Whether a policy on a resource or on anything above it gives a caller a permission; None is an anonymous caller."""
-        granted = self._grants(caller, permission, host, name)
+        giving = self._giving(caller, permission, host, name)
         if (noted := answers.get()) is not None:
-            noted.append(Answer(caller, permission, name, granted))
-        return granted
+            by_project = giving is not None and (giving[0] or caller is None or caller.member not in giving[1].members)
+            noted.append(Answer(caller, permission, name, giving is not None, by_project))
+        return giving is not None
 
-    def _grants(self, caller: Caller | None, permission: str, host: str, name: str) -> bool:
+    def _giving(
+        self, caller: Caller | None, permission: str, host: str, name: str
+    ) -> tuple[bool, policy_pb2.Binding] | None:
+        """The binding that gives a permission, the nearest to the resource, and whether it is one of the project's."""
         members = (
             _EVERYBODY | {"allAuthenticatedUsers", caller.member, *caller.sets, *self._conveniences(caller)}
             if caller
@@ -120,8 +126,8 @@ class Policies:
                     and self._permits(binding.role, permission)
                     and _holds(binding, host, name)
                 ):
-                    return True
-        return False
+                    return policy is self._policies.get((_PROJECTS, self._project)), binding
+        return None
 
     def _conveniences(self, caller: Caller) -> Iterator[str]:
         """`projectOwner:p` and the like: whoever has that basic role in the project."""

@@ -219,3 +219,22 @@ def test_every_call_is_in_the_ledger_with_its_caller(gcp: Sandbox) -> None:
         403,
         "PERMISSION_DENIED",
     )
+
+
+def test_the_ledger_tells_what_a_call_needed_of_the_project(gcp: Sandbox) -> None:
+    version = new_secret("needed")
+    name = version.partition("/versions/")[0]
+    secrets = secretmanager_v1.SecretManagerServiceClient()
+    secrets.access_secret_version(name=version)
+    own = {"role": "roles/secretmanager.secretAccessor", "members": [OPERATOR]}
+    secrets.set_iam_policy(request={"resource": name, "policy": {"bindings": [own]}})
+    secrets.access_secret_version(name=version)
+    secrets.test_iam_permissions(request={"resource": name, "permissions": ["secretmanager.secrets.delete"]})
+    calls = [call for call in read_ledger(gcp.folder) if "/secrets/needed" in call.resource]
+    needs = [(call.action, [need.permission for need in call.needs]) for call in calls]
+    assert needs[-4:] == [
+        ("AccessSecretVersion", ["secretmanager.versions.access"]),
+        ("SetIamPolicy", ["secretmanager.secrets.setIamPolicy"]),
+        ("AccessSecretVersion", []),
+        ("TestIamPermissions", []),
+    ]
