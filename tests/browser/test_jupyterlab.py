@@ -57,8 +57,9 @@ def page(tmp_path: Path) -> Iterator[Page]:
         yield page
 
 
-def test_run_all_cells_passes_every_check_of_a_lesson(address: str, page: Page) -> None:
+def test_a_lesson_shows_its_picture_and_run_all_cells_passes_every_check(address: str, page: Page) -> None:
     page.goto(address)
+    expect(page.locator(".jp-RenderedMermaid img")).to_be_visible(timeout=MINUTE)
     prompts = page.locator(".jp-CodeCell .jp-InputPrompt")
     expect(prompts).to_have_count(sum(cell.cell_type == "code" for cell in _lesson().cells), timeout=MINUTE)
     expect(page.get_by_text("Python 3 (ipykernel) | Idle")).to_be_visible(timeout=MINUTE)
@@ -72,11 +73,6 @@ def test_run_all_cells_passes_every_check_of_a_lesson(address: str, page: Page) 
     assert prompts.filter(has_text=re.compile(r"^\[ ?\]:")).count() == 0
     lines = page.locator(".jp-OutputArea-output").all_inner_texts()
     assert [claim for claim in _claims() if f"✓ {claim}" not in lines] == []
-
-
-def test_the_picture_of_a_lesson_is_drawn(address: str, page: Page) -> None:
-    page.goto(address)
-    expect(page.locator(".jp-RenderedMermaid img")).to_be_visible(timeout=MINUTE)
 
 
 def _lesson() -> nbformat.NotebookNode:
