@@ -12,7 +12,7 @@ run-gcp: .venv/.gcp ## run the runbook deploy-gcp on the sandbox
 	$(BIN)/ragonotebooks run deploy-gcp
 
 test: .venv/.test lint ## pass every test, nbval on every notebook included
-	$(BIN)/pytest -p no:nbval -n 4 --dist loadfile --no-loadscope-reorder $(PYTEST_OPTIONS)
+	$(BIN)/pytest -p no:nbval -n 3 --dist loadfile --no-loadscope-reorder $(PYTEST_OPTIONS)
 
 lab: .venv/.lab ## open JupyterLab on the notebooks
 	$(BIN)/jupyter lab --notebook-dir=.
