@@ -97,9 +97,9 @@ def _known(account: Account, name: str, resources: list[tuple[Kind, Found]]) -> 
 
 
 def _makings(account: Account, resources: list[Found]) -> Iterator[Making]:
-    """What the log tells, of the oldest resource first; of those without a date only when none has any."""
+    """What the log tells, of the oldest resource first. Without any date that is the one that has to be deleted last."""
     dated = sorted((one for one in resources if one.made), key=attrgetter("made"))
-    for one in (dated or resources)[:_ASKED]:
+    for one in (dated or resources[::-1])[:_ASKED]:
         if making := account.making(one):
             yield making
 

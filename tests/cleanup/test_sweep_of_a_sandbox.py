@@ -16,7 +16,7 @@ from typer.testing import CliRunner, Result
 from ragonotebooks.cleanup import aws, gcp
 from ragonotebooks.cleanup.aws import access as aws_access
 from ragonotebooks.cleanup.aws import data as aws_data
-from ragonotebooks.cleanup.aws import observation
+from ragonotebooks.cleanup.aws import network, observation
 from ragonotebooks.cleanup.gcp import access as gcp_access
 from ragonotebooks.cleanup.gcp import data as gcp_data
 from ragonotebooks.cli import app
@@ -39,7 +39,7 @@ def anywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
     # the kinds that are made here: to look for the others loads their services for nothing
-    monkeypatch.setattr(aws, "ORDER", (observation.TOPICS, aws_data.BUCKETS, aws_access.ROLES))
+    monkeypatch.setattr(aws, "ORDER", (observation.TOPICS, aws_data.BUCKETS, aws_access.ROLES, network.VPCS))
     monkeypatch.setattr(gcp, "ORDER", (gcp_data.BUCKETS, gcp_data.SECRETS, gcp_access.BINDINGS, gcp_access.ACCOUNTS))
     with mock.patch.dict(os.environ):
         os.environ["COLUMNS"] = "200"
@@ -94,6 +94,8 @@ def test_on_aws_what_is_old_and_ones_own_goes_and_the_rest_stays(sandbox: Sandbo
     make_bucket(ann, "kept-by-ann", tags("ann-keeps", protected="true"))
     make_bucket(ann, "foreign", [{"Key": "deployment", "Value": "ann-lab"}])
     make_role(sandbox, "far")  # of a deployment in another region
+    marks = [{"ResourceType": "vpc", "Tags": tags("half-made")}]
+    ann("ec2").create_vpc(CidrBlock="10.7.0.0/16", TagSpecifications=marks)  # it has no date of its own
 
     young = sweep(sandbox, "--older-than", "1d", "--yes")
     assert lines(young) == {
@@ -101,19 +103,21 @@ def test_on_aws_what_is_old_and_ones_own_goes_and_the_rest_stays(sandbox: Sandbo
         "ann-lab": "ann 2 it is not that old",
         "bob-lab": "operator 1 it is not that old",
         "far": "operator 1 nothing of it is in this region but what all regions share",
+        "half-made": "ann 1 it is not that old",
     }
-    assert (young.exit_code, "0 of 4 went" in young.output) == (0, True)
+    assert (young.exit_code, "0 of 5 went" in young.output) == (0, True)
 
     dry = sweep(sandbox, "--older-than", "0m", "--owner", "ann")
     assert lines(dry)["ann-lab"] == "ann 2 goes"
     assert lines(dry)["bob-lab"] == "operator 1 somebody else brought it up"
-    assert "1 of 4 to delete; do it with --yes" in dry.output
+    assert "2 of 5 to delete; do it with --yes" in dry.output
     assert buckets(sandbox) == {"lab-of-ann", "lab-of-bob", "kept-by-ann", "foreign"}
 
     done = sweep(sandbox, "--older-than", "0m", "--owner", "ann", "--yes")
     assert done.exit_code == 0
     assert "lab-of-ann: deleted" in done.output
     assert buckets(sandbox) == {"lab-of-bob", "kept-by-ann", "foreign"}
+    assert [vpc["IsDefault"] for vpc in sandbox.client("ec2").describe_vpcs()["Vpcs"]] == [True]
     assert sandbox.client("sns").list_topics()["Topics"] == []
     assert [role["RoleName"] for role in sandbox.client("iam").list_roles()["Roles"]] == ["far"]
 

@@ -19,7 +19,7 @@ from moto.backend_index import backend_url_patterns
 from moto.backends import list_of_moto_modules
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
-from ragonotebooks.sandbox.aws import access, identity
+from ragonotebooks.sandbox.aws import access, identity, resources
 from ragonotebooks.sandbox.aws.actions import mutating
 from ragonotebooks.sandbox.aws.errors import ApiError, body_of, injected, unauthenticated, unsupported
 from ragonotebooks.sandbox.aws.failures import FAULT, explain
@@ -93,7 +93,9 @@ def _answer(
             raise injected(code)
         if incoming.prefix in own:
             return _told(own[incoming.prefix](incoming))
-        return _checked(incoming, call, *_collect(app, environ))
+        answer = _checked(incoming, call, *_collect(app, environ))
+        call.resource = resources.made_by(call, answer[2], operator.account) or call.resource
+        return answer
     except ApiError as refusal:
         return _refuse(incoming, refusal, call)
     except NotImplementedError:

@@ -9,6 +9,8 @@ from typing import Any
 
 from moto.backends import get_backend
 
+from ragonotebooks.sandbox.ledger import Call
+
 Parameters = Mapping[str, Any]
 
 # The first template of a service whose parameters are all there is the resource. `{x:y}` is parameter x, or y without
@@ -95,6 +97,14 @@ def resources_of(prefix: str, parameters: Parameters, account: str, region: str)
         if (arn := _fill(template, known)) is not None:
             return [finder(arn, known) if finder else arn]
     return ["*"]
+
+
+def made_by(call: Call, answer: bytes, account: str) -> str | None:
+    """Return the ARN of what a call has made where its answer alone names it: a VPC. Other parts of EC2 are made in one."""
+    found = (
+        re.search(rb"<vpcId>([^<]+)</vpcId>", answer) if (call.service, call.action) == ("ec2", "CreateVpc") else None
+    )
+    return f"arn:aws:ec2:{call.region}:{account}:vpc/{found[1].decode()}" if found else None
 
 
 def _fill(template: str, known: Mapping[str, str]) -> str | None:
