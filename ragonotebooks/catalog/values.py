@@ -43,7 +43,7 @@ def require(name: str, form: Form, value: object, default: Value | None = None) 
         raise UsageError(f"parameter '{name}' takes {form.words}, never the value; what was given is none")
     if value is ...:
         raise UsageError(f"parameter '{name}' is required; give it with -p {name}=VALUE: {form.words}")
-    example = "" if default in (None, "") else f"; for example -p {name}={_written(default)}"
+    example = "" if default in (None, "") else f"; for example -p {name}={written(default)}"
     hint = f"; {did_you_mean(str(value), map(str, form.choices))}" if form.choices else example
     raise UsageError(f"parameter '{name}' is {_said(value)} but must be {form.words}{hint}")
 
@@ -73,7 +73,7 @@ def _said(value: object) -> str:
     return f"'{value}'" if isinstance(value, str) else str(value)
 
 
-def _written(value: Value) -> str:
+def written(value: Value) -> str:
     """The value as one writes it on the command line."""
     return str(value).lower() if isinstance(value, bool) else str(value)
 

@@ -7,8 +7,10 @@ a traceback. What typer itself refuses, such as an unknown option, reads the sam
 import sys
 from typing import NoReturn
 
-# jsonschema checks IRIs with it where JupyterLab is installed, and importing it takes a second; notebooks hold no IRIs
-sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]  # None: an import of it fails
+# what others import on the off chance, and what takes a good part of the start: jsonschema checks IRIs with the first where
+# JupyterLab is installed, and notebooks hold no IRIs; papermill reaches Hadoop with the second
+for _unneeded in ("rfc3987_syntax", "pyarrow.fs"):
+    sys.modules.setdefault(_unneeded, None)  # type: ignore[arg-type]  # None: an import of it fails
 
 import typer
 from typer.exceptions import TyperException
@@ -61,6 +63,7 @@ from ragonotebooks.cli import (  # noqa: F401
     run,
     runs,
     sandbox,
+    schedule,
     show,
     sweep,
     test,
