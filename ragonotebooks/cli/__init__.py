@@ -63,7 +63,6 @@ from ragonotebooks.cli import (  # noqa: F401
     run,
     runs,
     sandbox,
-    schedule,
     show,
     sweep,
     test,
