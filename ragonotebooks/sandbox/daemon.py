@@ -115,6 +115,9 @@ def _verdict(context: Context, google: door.Door, client: Address, server: Addre
 
 def _play_aws(context: Context, front: Front, local: Local) -> None:
     # imported here: this takes most of the start
+    from ragonotebooks.sandbox.aws import memory
+
+    memory.install()
     from ragonotebooks.sandbox.aws import control_plane
 
     control_plane.play(context, front, local)

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from botocore.loaders import Loader
+from moto.ec2.models.instance_types import INSTANCE_TYPE_OFFERINGS
 from moto.elbv2.models import FakeHealthStatus
 
 from ragonotebooks.sandbox.aws import memory
@@ -30,6 +31,11 @@ def test_models_hold_what_programs_read_and_nothing_for_people() -> None:
     model = Loader().load_service_model("sts", "service-2")
     assert model["operations"]["GetCallerIdentity"]["http"] == {"method": "POST", "requestUri": "/"}
     assert set(documentation(model)) == {""}
+
+
+def test_instance_types_are_read_when_they_are_asked_for() -> None:
+    offered = list(INSTANCE_TYPE_OFFERINGS["availability-zone"]["us-east-1"])
+    assert {"InstanceType": "t3.micro", "Location": "us-east-1a", "LocationType": "availability-zone"} in offered
 
 
 def documentation(part: Any) -> list[str]:

@@ -20,7 +20,6 @@ from ragonotebooks.sandbox.aws import (
     guard,
     iam,
     identity,
-    memory,
     patterns,
     rds,
     s3,
@@ -44,7 +43,6 @@ _HOSTS = r"(.+\.)?amazonaws\.com|.+\.api\.aws"
 
 def play(context: Context, front: Front, local: Local) -> None:
     """Make `front` answer for AWS."""
-    memory.install()
     context.servers.append(partial(servers.servers, rds.install(context)))
     status.serve(context, local, lambda: chain.from_iterable(servers() for servers in context.servers))
     ec2.install()
