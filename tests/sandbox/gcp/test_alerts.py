@@ -47,6 +47,14 @@ class Watched:
         series.points = [monitoring_v3.Point(interval={"end_time": end}, value={"double_value": value})]
         self.metrics.create_time_series(name=PROJECT, time_series=[series])
 
+    def write_of(self, node: str, metric: str, value: float) -> None:
+        """Write a point of a custom metric of a node."""
+        resource = {"type": "generic_node", "labels": {"location": "global", "namespace": "lab", "node_id": node}}
+        series = monitoring_v3.TimeSeries(metric={"type": f"custom.googleapis.com/{metric}"}, resource=resource)
+        point = {"interval": {"end_time": {"seconds": int(time.time())}}, "value": {"double_value": value}}
+        series.points = [monitoring_v3.Point(point)]
+        self.metrics.create_time_series(name=PROJECT, time_series=[series])
+
     def make(self, name: str, *conditions: dict[str, Any], **more: Any) -> monitoring_v3.AlertPolicy:
         """Make a policy."""
         shown = [{"display_name": f"condition {number}", **one} for number, one in enumerate(conditions)]
@@ -161,6 +169,21 @@ def test_conditions_joined_by_and_must_all_hold(watched: Watched) -> None:
     assert watched.states(policy) == []
     either = watched.make("Either", above("one", 5.0), above("two", 5.0))
     assert watched.states(either) == ["OPEN"]
+
+
+def test_conditions_joined_by_resource_must_all_hold_for_the_same_one(watched: Watched) -> None:
+    for node, many, most in (("busy", 9.0, 1.0), ("idle", 1.0, 9.0), ("broken", 9.0, 9.0)):
+        watched.write_of(node, "many", many)
+        watched.write_of(node, "most", most)
+    chosen = 'metric.type = "custom.googleapis.com/{}" AND resource.type = "generic_node"'.format
+    both = [above(metric, 5.0, filter=chosen(metric)) for metric in ("many", "most")]
+
+    def nodes(combiner: Combiner) -> set[str]:
+        alerts = watched.alerts(watched.make(combiner.name, *both, combiner=combiner))
+        return {alert["resource"]["labels"]["node_id"] for alert in alerts}
+
+    assert nodes(Combiner.AND_WITH_MATCHING_RESOURCE) == {"broken"}
+    assert nodes(Combiner.AND) == {"busy", "idle", "broken"}
 
 
 def test_a_trigger_counts_series(watched: Watched) -> None:

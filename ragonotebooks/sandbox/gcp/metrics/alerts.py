@@ -105,18 +105,16 @@ class Alerts:
 
     def _evaluate(self, policy: Any, now: int) -> None:
         said = [(condition, evaluate(self._cloud, condition, now)) for condition in policy.conditions]
-        joined = policy.combiner == _Combiner.AND
-        whole = all(verdicts.met for _, verdicts in said)
+        together = _together(policy, [verdicts for _, verdicts in said])
         conditions = {condition.name for condition in policy.conditions}
         for alert in self._open():
             if alert.policy.name == policy.name and alert.condition.name not in conditions:
                 self._close(alert, now)
         for condition, verdicts in said:
-            may_open = verdicts.met and (whole or not joined)
-            self._settle(policy, condition, verdicts, now, may_open=may_open, closes=joined and not whole)
+            self._settle(policy, condition, verdicts, now, together)
 
     def _settle(
-        self, policy: Any, condition: Any, verdicts: Verdicts, now: int, *, may_open: bool, closes: bool
+        self, policy: Any, condition: Any, verdicts: Verdicts, now: int, together: Callable[[Subject], bool]
     ) -> None:
         known = {
             alert.subject: alert
@@ -128,10 +126,10 @@ class Alerts:
                 alert.heard = now
             heard_of = subject in verdicts.violating or subject in verdicts.fulfilled
             silent = not heard_of and now - alert.heard > _patience(policy, condition)
-            if closes or subject in verdicts.fulfilled or silent:
+            if not together(subject) or subject in verdicts.fulfilled or silent:
                 self._close(alert, now)
-        for subject, value in verdicts.violating.items() if may_open else ():
-            if subject not in known:
+        for subject, value in verdicts.violating.items() if verdicts.met else ():
+            if subject not in known and together(subject):
                 name = f"{self._cloud.project.name}/alerts/0.{secrets.token_hex(6)}"
                 self._all.append(Alert(name, _copy(policy), _copy(condition), subject, value, now, now))
                 self._tell(self._all[-1])
@@ -143,6 +141,21 @@ class Alerts:
     def _close(self, alert: Alert, now: int) -> None:
         alert.closed = now
         self._tell(alert)
+
+
+def _together(policy: Any, said: list[Verdicts]) -> Callable[[Subject], bool]:
+    """What tells whether a policy's conditions hold as they are combined, so that a subject may have an alert."""
+    if policy.combiner == _Combiner.OR or len(said) == 1:
+        return lambda subject: True
+    whole = all(verdicts.met for verdicts in said)
+    if policy.combiner == _Combiner.AND:
+        return lambda subject: whole
+    shared = set.intersection(*({_resource(subject) for subject in verdicts.violating} for verdicts in said))
+    return lambda subject: whole and _resource(subject) in shared
+
+
+def _resource(subject: Subject) -> tuple[Any, ...]:
+    return subject.resource, subject.resource_labels
 
 
 def _patience(policy: Any, condition: Any) -> int:

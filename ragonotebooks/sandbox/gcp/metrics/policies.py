@@ -2,8 +2,6 @@
 
 from typing import Any, Final
 
-from google.cloud.monitoring_v3 import types
-
 from ragonotebooks.sandbox.gcp.cloud import Cloud
 from ragonotebooks.sandbox.gcp.errors import invalid, not_found, unsupported
 from ragonotebooks.sandbox.gcp.metrics import alert_conditions
@@ -11,7 +9,6 @@ from ragonotebooks.sandbox.gcp.metrics.alerts import HOST
 
 _MOST: Final = 6  # conditions; Cloud Monitoring, "Alerting limits", read 2026-11
 _SHORTEST: Final = 30 * 60  # seconds until an alert without data is closed
-_Combiner: Final[Any] = types.AlertPolicy.ConditionCombinerType
 
 
 def complete(cloud: Cloud, policy: Any) -> None:
@@ -26,8 +23,6 @@ def complete(cloud: Cloud, policy: Any) -> None:
         raise invalid(f"A policy has 1 to {_MOST} conditions.", {"alert_policy.conditions": "required"})
     if not policy.combiner:
         raise invalid("The policy has no combiner.", {"alert_policy.combiner": "required"})
-    if policy.combiner == _Combiner.AND_WITH_MATCHING_RESOURCE and len(policy.conditions) > 1:
-        raise unsupported(f"{HOST} the combiner AND_WITH_MATCHING_RESOURCE")
     _check_strategy(policy.alert_strategy)
     for channel in policy.notification_channels:
         if cloud.store.find(HOST, cloud.project.canonical(channel, numbered=False)) is None:
