@@ -32,12 +32,13 @@ Node = Any
 
 
 def begin(where: Path, asked: Record) -> None:
-    """Make the folder of a run whose notebooks are going to be executed one by one.
+    """Make the folder of a run whose notebooks are going to be executed one by one, unless it is made already.
 
     Raises:
-        UsageError: The folder holds something already, or cannot be created or written to.
+        UsageError: The folder holds something else, or cannot be created or written to.
     """
-    record.write(folder.create(where, asked.runbook), asked)
+    if not (where / record.FILE).is_file():
+        record.write(folder.create(where, asked.runbook), asked)
 
 
 class OneByOne(RagonotebooksEngine):
@@ -75,8 +76,7 @@ class OneByOne(RagonotebooksEngine):
 
 
 def _run(where: Path, source: Path, given: dict[str, Value], execute: runner.Execute) -> NotebookRun:
-    if not (where / record.FILE).is_file():
-        begin(where, Record(str(source), "run", os.environ.get("RAGONOTEBOOKS_SANDBOX", "default"), given))
+    begin(where, Record(str(source), "run", os.environ.get("RAGONOTEBOOKS_SANDBOX", "default"), given))
     asked = record.read(where)
     book = runbook.load(asked.runbook)
     request = Request(book, asked.mode, asked.values, asked.sandbox, asked.runbook, account=asked.account)

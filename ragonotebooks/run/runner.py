@@ -4,14 +4,12 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
-from importlib.util import find_spec
 from pathlib import Path
 from time import monotonic
 from typing import Any
 
 import nbformat
 import papermill
-from jupyter_client.kernelspec import KernelSpecManager, NoSuchKernel
 from papermill.exceptions import PapermillExecutionError
 
 from ragonotebooks.catalog.declaration import Value
@@ -25,7 +23,8 @@ from ragonotebooks.run.history import History
 from ragonotebooks.run.interruption import Interruption
 from ragonotebooks.run.kernel import LeavingKernels, WarmKernel
 from ragonotebooks.run.lock import Held
-from ragonotebooks.run.outline import Part, outline
+from ragonotebooks.run.outline import Part
+from ragonotebooks.run.prepare import kernel_name, kernel_of, prepared
 from ragonotebooks.run.record import Record
 from ragonotebooks.run.redaction import Redactor
 from ragonotebooks.run.request import Request, Values
@@ -54,7 +53,7 @@ def execute(request: Request) -> tuple[Run, Path]:
             cannot be held, or another run holds the deployment's lock. Nothing was run.
         RagonotebooksError: The evidence cannot be kept.
     """
-    parts = _prepared(request)
+    parts = prepared(request)
     where = folder.create(request.out, request.runbook.name)
     with ExitStack() as stack:
         try:
@@ -84,7 +83,7 @@ def execute_one(request: Request, where: Path, key: str, execute: Execute) -> No
         UsageError: As for `execute`; or the runbook has no such notebook, or another one is being executed.
         RagonotebooksError: The evidence cannot be kept.
     """
-    parts = _prepared(request)
+    parts = prepared(request)
     keys = [one.key for one in request.runbook.notebooks]
     if key not in keys:
         raise UsageError(f"{where} holds a run of {request.source}, which has no notebook {key}; name another folder")
@@ -110,7 +109,7 @@ def resume(request: Request, where: Path, stands: Stands, approver: str = "") ->
             not wait for an approver.
         RagonotebooksError: The evidence cannot be kept.
     """
-    parts = _prepared(request)
+    parts = prepared(request)
     if request.mode != "run":
         did = {"verify": "verified", "rehearse": "rehearsed"}[request.mode]
         raise UsageError(f"the run in {where} only {did}; do it again: ragonotebooks {request.mode} {request.source}")
@@ -289,10 +288,10 @@ class _Runner:
         declared = {parameter.name for parameter in notebook.parameters}
         given = {name: value for name, value in self._request.values.items() if name in declared}
         try:
-            execution.kernel = warm.take(*_kernel_of(notebook))
+            execution.kernel = warm.take(*kernel_of(notebook))
             if place + 1 in self._places:
                 following = self._notebooks[place + 1]
-                warm.warm(*_kernel_of(following), following.imports)
+                warm.warm(*kernel_of(following), following.imports)
             self._execute(notebook, given, execution)
         except PapermillExecutionError:
             return None
@@ -372,7 +371,7 @@ def _execute(notebook: Notebook, given: dict[str, Value], execution: Execution) 
         None,
         parameters=given,
         engine_name=engine.NAME,
-        kernel_name=_kernel_name(node.metadata),
+        kernel_name=kernel_name(node.metadata),
         language=node.metadata.get("language_info", {}).get("name", "python"),
         progress_bar=False,
         execution=execution,
@@ -388,52 +387,3 @@ def _status(result: NotebookRun, failure: Failure | None, ended: bool) -> Status
 
 def _unwritten(error: OSError) -> str:
     return f"{error.filename}: {error.strerror}" if error.filename else str(error)
-
-
-def _prepared(request: Request) -> list[list[Part]]:
-    """The parts of each notebook; a UsageError names what keeps one from being executed."""
-    engine.register()
-    for notebook in request.runbook.notebooks:
-        _require_kernel(notebook)
-        _require_clients(notebook)
-        if request.runbook.notebooks.count(notebook) > 1:
-            raise UsageError(f"runbook '{request.runbook.name}' names {notebook.key} twice; name it once")
-    return [outline(notebook) for notebook in request.runbook.notebooks]
-
-
-def _kernel_of(notebook: Notebook) -> tuple[str, Path]:
-    return _kernel_name(notebook.metadata), notebook.path.resolve().parent
-
-
-def _kernel_name(metadata: Any) -> str:
-    return str(metadata.get("kernelspec", {}).get("name", "python3"))
-
-
-def _require_kernel(notebook: Notebook) -> None:
-    name = _kernel_name(notebook.metadata)
-    if name == "python3":
-        return
-    try:
-        KernelSpecManager().get_kernel_spec(name)
-    except NoSuchKernel:
-        raise UsageError(
-            f"{shown(notebook.path)} asks for the kernel '{name}', which is not installed; "
-            f"set its kernel to 'python3' in JupyterLab and save it"
-        ) from None
-
-
-def _require_clients(notebook: Notebook) -> None:
-    """Google's clients are an extra of this package; everything else that its notebooks import comes with it."""
-    for module in notebook.imports:
-        if module.startswith("google.") and not _installed(module):
-            raise UsageError(
-                f"{shown(notebook.path)} imports {module}, which is not installed; "
-                "install Google's clients with: pip install -e '.[gcp]'"
-            )
-
-
-def _installed(module: str) -> bool:
-    try:
-        return find_spec(module) is not None
-    except ModuleNotFoundError:  # of the package that it would be in
-        return False
