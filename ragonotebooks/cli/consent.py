@@ -36,48 +36,53 @@ def obtain(request: "Request", notebooks: Sequence["Notebook"], account: str | N
         UsageError: Nobody agreed, or the account is another one.
         RagonotebooksError: The credentials are not good.
     """
-    from ragonotebooks.lesson.identity import CLOUDS
+    from ragonotebooks.lesson import identity
 
     book = request.runbook
     if request.sandboxed:
         if account or yes:
             raise UsageError("--account and --yes are about a real account, and a sandbox answers; leave them out")
         return request
-    if book.cloud not in CLOUDS:
+    if book.cloud not in identity.CLOUDS:
         if account or request.changes:
             raise UsageError(
                 f"{book.name} is on several clouds at once; on real ones it can only read, without --account"
             )
         return request
-    place = CLOUDS[book.cloud].PLACE
-    if request.account and account not in (None, request.account):
-        raise UsageError(f"the run is one in {place} {request.account}, and goes on there; {account} is another one")
-    meant = account or request.account or os.environ.get(CLOUDS[book.cloud].NAMED, "")
+    request = replace(request, account=_meant(request, account))
     if not request.changes:
-        return replace(request, account=meant)
+        return request
+    place = identity.CLOUDS[book.cloud].PLACE
     if yes and not account:
         raise UsageError(f"--yes agrees to changes in a real {place}; name the one that you mean with --account")
     if not (yes or sys.stdin.isatty()):
         raise UsageError(
             f"this changes a real {place}: run it in a terminal, or agree with --yes --account <{place} id>"
         )
-    return replace(request, account=_agreed(request, notebooks, meant, yes))
-
-
-def _agreed(request: "Request", notebooks: Sequence["Notebook"], meant: str, yes: bool) -> str:
-    from ragonotebooks.lesson import identity
-
-    who = identity.ask(request.runbook.cloud, meant)
+    who = identity.ask(book.cloud, request.account)
     _show(request, notebooks, who)
     if not yes:
-        place = identity.CLOUDS[request.runbook.cloud].PLACE
-        try:
-            typed = input(f"Type the id of the {place} to agree: ").strip()
-        except (EOFError, KeyboardInterrupt):
-            typed = ""
-        if typed != who.account:
-            raise UsageError(f"'{typed}' is not the id of the {place}, {who.account}; nothing was changed")
-    return who.account
+        _ask(place, who.account)
+    return replace(request, account=who.account)
+
+
+def _meant(request: "Request", account: str | None) -> str:
+    """The account that the request is for; empty for whichever the credentials are for."""
+    from ragonotebooks.lesson.identity import CLOUDS
+
+    cloud = CLOUDS[request.runbook.cloud]
+    if request.account and account not in (None, request.account):
+        raise UsageError(f"the run is one in {cloud.PLACE} {request.account} and goes on there, not in {account}")
+    return account or request.account or os.environ.get(cloud.NAMED, "")
+
+
+def _ask(place: str, account: str) -> None:
+    try:
+        typed = input(f"Type the id of the {place} to agree: ").strip()
+    except (EOFError, KeyboardInterrupt):
+        typed = ""
+    if typed != account:
+        raise UsageError(f"'{typed}' is not the id of the {place}, {account}; nothing was changed")
 
 
 def _show(request: "Request", notebooks: Sequence["Notebook"], who: "Identity") -> None:

@@ -67,6 +67,9 @@ def _problems(run: Run) -> Markup:
         for failure in step.failures
     ]
     found += [_problem(one, "", one.status, one.failure) for one in run.notebooks if one.failure]
+    if run.waiting:
+        notebook, step = run.waiting
+        found.append(_problem(notebook, step.label, step.status, Failure("Waits for an approval", step.waits_for)))
     return tag("section", tag("h2", "What did not pass"), *found) if found else Markup("")
 
 
@@ -143,7 +146,6 @@ def _step(step: Step, approval: Approval | None) -> Markup:
     )
     inside = [
         blocked,
-        tag("p", f"Waits for an approval: {step.waits_for}") if step.waits_for else "",
         tag("p", f"Approved by {approval.by}, {approval.time:%d %B %Y, %H:%M} UTC.", class_="soft") if approval else "",
         *(tag("p", line, class_="soft") for line in earlier),
         tag("ul", *map(_check, step.checks)) if step.checks else "",

@@ -116,5 +116,5 @@ def test_a_passed_verification_says_that_nothing_has_drifted() -> None:
 def test_who_approved_and_what_waits_is_told() -> None:
     page = report.render(a_waiting_run())
     assert "‖ Waits for an approval" in page
-    assert "Waits for an approval: &lt;all&gt; rows go" in page
+    assert "<strong>Waits for an approval: </strong>\n&lt;all&gt; rows go" in page
     assert "Approved by ann &lt;on&gt; box, 24 November 2026, 09:30 UTC." in page
