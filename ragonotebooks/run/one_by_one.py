@@ -15,7 +15,7 @@ from papermill.execute import raise_for_execution_errors
 from ragonotebooks.catalog import notebook, runbook
 from ragonotebooks.catalog.declaration import Value
 from ragonotebooks.catalog.notebook import Notebook
-from ragonotebooks.errors import RagonotebooksError
+from ragonotebooks.errors import RagonotebooksError, UsageError
 from ragonotebooks.run import folder, record, runner
 from ragonotebooks.run.engine import Execution, RagonotebooksEngine, check_parameters
 from ragonotebooks.run.memory import memory
@@ -57,7 +57,8 @@ class OneByOne(RagonotebooksEngine):
 
         Raises:
             PapermillExecutionError: A cell failed.
-            UsageError: As for `runner.execute_one`; or a parameter holds what its declaration does not take.
+            UsageError: As for `runner.execute_one`; or a parameter holds what its declaration does not take, or something
+                else than the run in the folder was asked for.
             RagonotebooksError: The notebook did not pass, and it is no cell's fault; or its evidence cannot be kept.
         """
         where = os.environ.get(FOLDER)
@@ -77,10 +78,16 @@ class OneByOne(RagonotebooksEngine):
 
 def _run(where: Path, source: Path, given: dict[str, Value], execute: runner.Execute) -> NotebookRun:
     begin(where, Record(str(source), "run", os.environ.get("RAGONOTEBOOKS_SANDBOX", "default"), given))
-    asked = record.read(where)
+    asked, key = record.read(where), notebook.key_of(source)
     book = runbook.load(asked.runbook)
     request = Request(book, asked.mode, asked.values, asked.sandbox, asked.runbook, account=asked.account)
-    return runner.execute_one(replace(request, on_passed=memory(request)), where, notebook.key_of(source), execute)
+    for one in (one for one in book.notebooks if one.key == key):
+        for name, value in replace(request, values=given).values_of(one).items():
+            if value != request.values_of(one)[name]:
+                raise UsageError(
+                    f"{where} holds a run with another '{name}'; give papermill what its {record.FILE} says"
+                )
+    return runner.execute_one(replace(request, on_passed=memory(request)), where, key, execute)
 
 
 def _given(nb: Node) -> dict[str, Value]:

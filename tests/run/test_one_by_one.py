@@ -83,10 +83,10 @@ def test_a_failure_ends_the_run_and_the_next_attempt_resumes_it(
     book.begin()
     book.papermill("01-one", monkeypatch, count=7)
     with pytest.raises(PapermillExecutionError, match="it was tried before"):
-        book.papermill("02-two", monkeypatch)
+        book.papermill("02-two", monkeypatch, count=7)
     assert "✗ it was tried before" in book.output("02-two").read_text(encoding="utf-8")
     assert history.read(book.out).status is Status.FAILED
-    book.papermill("02-two", monkeypatch)
+    book.papermill("02-two", monkeypatch, count=7)
     run = history.read(book.out)
     assert (run.status, len(run.resumed), {one.status for one in run.notebooks}) == (
         Status.PASSED,
@@ -116,4 +116,14 @@ def test_a_notebook_that_is_not_of_the_runbook_is_refused(tmp_path: Path, monkey
     one_by_one.begin(book.out, Record(str(tmp_path / "aws" / "01-one.ipynb"), "run", "default", {}))
     with pytest.raises(UsageError, match="which has no notebook aws/02-two; name another folder"):
         book.papermill("02-two", monkeypatch)
+    assert (book.out / "events.jsonl").read_text() == ""
+
+
+def test_other_parameters_than_the_run_was_asked_for_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    book = Book(tmp_path)
+    book.begin(count=8)
+    with pytest.raises(UsageError, match=r"holds a run with another 'count'; give papermill what its run\.json says"):
+        book.papermill("01-one", monkeypatch, count=7)
     assert (book.out / "events.jsonl").read_text() == ""
