@@ -17,7 +17,7 @@ from tests.sandbox.conftest import eventually
 
 SOURCE = "203.0.113.10"
 FORWARD = {"conditions": [], "action": {"Type": "forward", "groups": {"app": 1}}}
-CHECK = {"path": "/healthz", "matcher": "200", "interval": 0.2, "timeout": 1, "healthy": 2, "unhealthy": 2}
+CHECK = {"path": "/healthz", "matcher": "200", "interval": 0.2, "timeout": 10, "healthy": 2, "unhealthy": 2}
 
 
 class App(ThreadingHTTPServer):

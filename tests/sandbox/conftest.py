@@ -54,7 +54,7 @@ class ControlPlane:
         """Send a request to the host that `url` names, as a browser would."""
         host = urlsplit(url).netloc
         headers = {"Host": host, **more.pop("headers", {})}
-        return requests.request(method, f"{self.url}{url.partition(host)[2]}", headers=headers, timeout=10, **more)
+        return requests.request(method, f"{self.url}{url.partition(host)[2]}", headers=headers, timeout=60, **more)
 
     def _redirect(self, request: Any, **_: Any) -> None:
         host = urlsplit(request.url).netloc
@@ -163,7 +163,7 @@ def another() -> Iterator[Sandbox]:
         yield alone
 
 
-def eventually(holds: Callable[[], object], seconds: float = 20) -> None:
+def eventually(holds: Callable[[], object], seconds: float = 60) -> None:
     """Wait until `holds()` is true and raises nothing; fail with its last word after `seconds`."""
     deadline = time.monotonic() + seconds
     while True:

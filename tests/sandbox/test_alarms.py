@@ -153,7 +153,7 @@ def test_state_set_by_hand_stays_for_a_while_and_then_follows_the_metric(cloudwa
         return str(cloudwatch.describe_alarms(AlarmNames=["drill"])["MetricAlarms"][0]["StateValue"])
 
     assert state() == "ALARM"
-    eventually(lambda: state() == "OK", seconds=30)
+    eventually(lambda: state() == "OK")
     cloudwatch.delete_alarms(AlarmNames=["drill"])
     with pytest.raises(ClientError, match="drill does not exist"):
         cloudwatch.set_alarm_state(AlarmName="drill", StateValue="OK", StateReason="-")

@@ -91,7 +91,7 @@ class TestLogin:
     def test_nobody_gets_in_without(self, aws: Ecr) -> None:
         with pytest.raises(RegistryError, match="401 UNAUTHORIZED"):
             Registry(aws.host).check_login()
-        challenge = requests.get(f"http://{aws.host}/v2/", timeout=5).headers["WWW-Authenticate"]
+        challenge = requests.get(f"http://{aws.host}/v2/", timeout=60).headers["WWW-Authenticate"]
         assert challenge.startswith(f'Basic realm="https://{ACCOUNT}.dkr.ecr.us-east-1.amazonaws.com/"')
 
     def test_guessed_token_is_refused(self, aws: Ecr) -> None:

@@ -45,12 +45,12 @@ def test_images_are_built_upon_it(host: str) -> None:
 
 def test_challenge_names_the_realm_over_tls(tmp_path: Path) -> None:
     with serving(PublicRegistry(tmp_path, PUBLIC), HOST) as host:
-        challenge = requests.get(f"http://{host}/v2/", timeout=5).headers["WWW-Authenticate"]
+        challenge = requests.get(f"http://{host}/v2/", timeout=60).headers["WWW-Authenticate"]
     assert challenge == 'Bearer realm="https://public.ecr.aws/token/",service="public.ecr.aws",scope="aws"'
 
 
 def test_wrong_token_is_challenged(host: str) -> None:
-    answer = requests.get(f"http://{host}/v2/", headers={"Authorization": "Bearer guessed"}, timeout=5)
+    answer = requests.get(f"http://{host}/v2/", headers={"Authorization": "Bearer guessed"}, timeout=60)
     assert answer.status_code == 401
 
 

@@ -118,7 +118,7 @@ switch(b"CONNECT pipe:80 HTTP/1.1\\r\\nHost: pipe:80\\r\\n\\r\\n")
 
     def test_the_notebook_is_outside(self, fleet: Make, groups: tuple[str, str], cluster: Deployment) -> None:
         self.serve(fleet("inside"), groups[0])
-        answer = requests.get("http://inside/", proxies={"http": cluster.sandbox.proxy}, timeout=10)
+        answer = requests.get("http://inside/", proxies={"http": cluster.sandbox.proxy}, timeout=60)
         assert (answer.status_code, answer.reason.split(":")[0]) == (403, "blocked by the sandbox")
 
     def test_a_name_without_ready_tasks_says_so(self, fleet: Make, groups: tuple[str, str]) -> None:

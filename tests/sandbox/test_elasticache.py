@@ -112,7 +112,7 @@ def endpoint(group: dict[str, Any]) -> tuple[str, int]:
 
 
 def first_byte(address: tuple[str, int]) -> bytes:
-    with socket.create_connection(address, timeout=10) as connection:
+    with socket.create_connection(address, timeout=60) as connection:
         return connection.recv(1)
 
 
@@ -242,7 +242,7 @@ def test_a_deleted_group_leaves_nothing(sandbox: Sandbox, network: Network) -> N
     assert not folder.exists()
     assert not ec2.describe_network_interfaces(Filters=filters)["NetworkInterfaces"]
     with pytest.raises(ConnectionRefusedError):
-        socket.create_connection(endpoint(group), timeout=5)
+        socket.create_connection(endpoint(group), timeout=60)
     with pytest.raises(ClientError, match="CacheClusterNotFound"):
         api.describe_cache_clusters(CacheClusterId="short-lived-001")
 

@@ -86,7 +86,8 @@ def web(sandbox: Sandbox) -> Iterator[Web]:
     inner = open_group(ec2, cluster.vpc, "inner", 8000, UserIdGroupPairs=[{"GroupId": outer}])
     subnets = [cluster.subnet, second]
     balancer = elb.create_load_balancer(Name="web", Subnets=subnets, SecurityGroups=[outer])["LoadBalancers"][0]
-    target_group = make_group(elb, cluster.vpc, "web")
+    # a machine that stalls for seconds takes no target out
+    target_group = make_group(elb, cluster.vpc, "web", UnhealthyThresholdCount=10)
     forward = [{"Type": "forward", "TargetGroupArn": target_group}]
     arn = balancer["LoadBalancerArn"]
     listener = elb.create_listener(LoadBalancerArn=arn, Protocol="HTTP", Port=80, DefaultActions=forward)
@@ -114,10 +115,9 @@ def rule(port: int, **source: Any) -> dict[str, Any]:
 
 def make_group(elb: Any, vpc: str, name: str, **more: Any) -> str:
     """A target group whose checks follow each other as soon as AWS allows."""
-    settings = {"HealthCheckIntervalSeconds": 5, "HealthCheckTimeoutSeconds": 2, "TargetType": "ip", **more}
-    made = elb.create_target_group(
-        Name=name, Protocol="HTTP", Port=8000, VpcId=vpc, HealthyThresholdCount=2, UnhealthyThresholdCount=2, **settings
-    )
+    often = {"HealthCheckIntervalSeconds": 5, "HealthCheckTimeoutSeconds": 2, "HealthyThresholdCount": 2}
+    settings = {"TargetType": "ip", **often, "UnhealthyThresholdCount": 2, **more}
+    made = elb.create_target_group(Name=name, Protocol="HTTP", Port=8000, VpcId=vpc, **settings)
     return str(made["TargetGroups"][0]["TargetGroupArn"])
 
 
@@ -213,12 +213,12 @@ class TestTargets:
                 [described] = web.elb.describe_target_health(TargetGroupArn=group)["TargetHealthDescriptions"]
                 return dict(described["TargetHealth"])
 
-            eventually(lambda: health()["State"] == "unhealthy", seconds=30)
+            eventually(lambda: health()["State"] == "unhealthy")
             assert health()["Reason"] == "Target.Timeout"
             assert web.get("/closed").status_code == 504
         finally:
             ec2.authorize_security_group_ingress(**balancer)
-        eventually(lambda: health()["State"] == "healthy", seconds=30)
+        eventually(lambda: health()["State"] == "healthy")
         assert web.get("/closed").text == "web"
 
     def test_the_waiters_know_when_a_target_is_in_service_and_when_it_has_left(self, web: Web) -> None:

@@ -17,7 +17,7 @@ def through(sandbox: Sandbox, url: str) -> requests.Response:
         session.trust_env = False
         session.proxies = {"http": sandbox.proxy, "https": sandbox.proxy}
         session.verify = sandbox.bundle
-        return session.get(url, timeout=10)
+        return session.get(url, timeout=60)
 
 
 @pytest.mark.parametrize(
@@ -42,7 +42,7 @@ def test_the_machine_has_one_public_address(sandbox: Sandbox) -> None:
 
 def test_the_certificate_is_for_the_host_that_was_asked_for(sandbox: Sandbox) -> None:
     context = ssl.create_default_context(cafile=sandbox.bundle)
-    tunnel = http.client.HTTPSConnection("127.0.0.1", sandbox.state.port, context=context, timeout=10)
+    tunnel = http.client.HTTPSConnection("127.0.0.1", sandbox.state.port, context=context, timeout=60)
     tunnel.set_tunnel("sts.eu-central-1.amazonaws.com", 443)
     tunnel.connect()
     shown: Any = tunnel.sock.getpeercert()
@@ -52,7 +52,7 @@ def test_the_certificate_is_for_the_host_that_was_asked_for(sandbox: Sandbox) ->
 
 def test_a_connection_is_kept_for_the_next_call(sandbox: Sandbox) -> None:
     context = ssl.create_default_context(cafile=sandbox.bundle)
-    tunnel = http.client.HTTPSConnection("127.0.0.1", sandbox.state.port, context=context, timeout=10)
+    tunnel = http.client.HTTPSConnection("127.0.0.1", sandbox.state.port, context=context, timeout=60)
     tunnel.set_tunnel("checkip.amazonaws.com", 443)
     for _ in range(3):
         tunnel.request("GET", "/")
@@ -80,7 +80,7 @@ def test_what_passes_is_in_the_ledger(sandbox: Sandbox) -> None:
 
 
 def test_an_unknown_path_of_the_sandbox_itself_is_named(sandbox: Sandbox) -> None:
-    answer = requests.get(f"{sandbox.proxy}/nowhere", timeout=10, proxies={"http": ""})
+    answer = requests.get(f"{sandbox.proxy}/nowhere", timeout=60, proxies={"http": ""})
     assert answer.status_code == 404
     assert "/nowhere" in answer.json()["message"]
 
@@ -90,6 +90,6 @@ def test_an_unknown_path_of_the_sandbox_itself_is_named(sandbox: Sandbox) -> Non
 def test_the_daemon_speaks_to_nobody_without_the_secret_key(
     sandbox: Sandbox, headers: dict[str, str], path: str
 ) -> None:
-    answer = requests.get(f"{sandbox.proxy}{path}", headers=headers, timeout=10, proxies={"http": ""})
+    answer = requests.get(f"{sandbox.proxy}{path}", headers=headers, timeout=60, proxies={"http": ""})
     assert answer.status_code == 401
     assert sandbox.state.secret_key not in answer.text

@@ -56,7 +56,7 @@ def test_endpoint_gets_messages_once_it_has_confirmed(sandbox: Sandbox) -> None:
     session.trust_env = False
     wrong = posted[0]["SubscribeURL"].replace(posted[0]["Token"], "0" * 128)
     for url, status in ((wrong, 400), (posted[0]["SubscribeURL"], 200)):
-        answered = session.get(url, proxies={"https": sandbox.proxy}, verify=sandbox.bundle, timeout=10)
+        answered = session.get(url, proxies={"https": sandbox.proxy}, verify=sandbox.bundle, timeout=60)
         assert answered.status_code == status
     sns.publish(TopicArn=topic, Message="hello")
     eventually(lambda: len(posted) > 1)

@@ -98,7 +98,7 @@ def test_index_resolves_to_the_image_of_the_architecture(host: str, image: Image
         entries.append({"mediaType": OCI_MANIFEST, "digest": digest, "size": 1, "platform": platform})
     index = to_json({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": entries})
     kind = {"Content-Type": OCI_INDEX}
-    requests.put(f"http://{host}/v2/papers/index-job/manifests/1.0", data=index, headers=kind, timeout=5)
+    requests.put(f"http://{host}/v2/papers/index-job/manifests/1.0", data=index, headers=kind, timeout=60)
     assert registry.pull("papers/index-job", "1.0", "arm64").digest == other.digest
     with pytest.raises(Exception, match=r"not made for linux/s390x, only for linux/amd64, linux/arm64"):
         registry.pull("papers/index-job", "1.0", "s390x")
@@ -146,40 +146,40 @@ class TestWire:
         return f"http://{host}/v2/papers/index-job/blobs/uploads/"
 
     def test_chunks_arrive_in_order_or_not_at_all(self, uploads: str, host: str) -> None:
-        location = f"http://{host}" + requests.post(uploads, timeout=5).headers["Location"]
-        first = requests.patch(location, data=b"one ", headers={"Content-Range": "0-3"}, timeout=5)
+        location = f"http://{host}" + requests.post(uploads, timeout=60).headers["Location"]
+        first = requests.patch(location, data=b"one ", headers={"Content-Range": "0-3"}, timeout=60)
         assert (first.status_code, first.headers["Range"]) == (202, "0-3")
-        wrong = requests.patch(location, data=b"three", headers={"Content-Range": "8-12"}, timeout=5)
+        wrong = requests.patch(location, data=b"three", headers={"Content-Range": "8-12"}, timeout=60)
         assert wrong.status_code == 416
-        requests.patch(location, data=iter([b"two ", b"three"]), timeout=5)  # sent as HTTP chunks
+        requests.patch(location, data=iter([b"two ", b"three"]), timeout=60)  # sent as HTTP chunks
         digest = digest_of(b"one two three")
-        assert requests.put(location, params={"digest": digest}, timeout=5).status_code == 201
-        assert requests.get(f"http://{host}/v2/papers/index-job/blobs/{digest}", timeout=5).content == b"one two three"
+        assert requests.put(location, params={"digest": digest}, timeout=60).status_code == 201
+        assert requests.get(f"http://{host}/v2/papers/index-job/blobs/{digest}", timeout=60).content == b"one two three"
 
     def test_blob_may_come_in_one_request(self, uploads: str, host: str) -> None:
         digest = digest_of(b"whole")
-        assert requests.post(uploads, params={"digest": digest}, data=b"whole", timeout=5).status_code == 201
-        found = requests.head(f"http://{host}/v2/papers/index-job/blobs/{digest}", timeout=5)
+        assert requests.post(uploads, params={"digest": digest}, data=b"whole", timeout=60).status_code == 201
+        found = requests.head(f"http://{host}/v2/papers/index-job/blobs/{digest}", timeout=60)
         assert (found.status_code, found.headers["Content-Length"]) == (200, "5")
 
     def test_blob_is_mounted_from_another_repository(self, uploads: str, host: str) -> None:
         digest = digest_of(b"shared")
-        requests.post(uploads, params={"digest": digest}, data=b"shared", timeout=5)
+        requests.post(uploads, params={"digest": digest}, data=b"shared", timeout=60)
         mirror = f"http://{host}/v2/mirror/blobs"
-        assert requests.head(f"{mirror}/{digest}", timeout=5).status_code == 404
+        assert requests.head(f"{mirror}/{digest}", timeout=60).status_code == 404
         mount = {"mount": digest, "from": "papers/index-job"}
-        assert requests.post(f"{mirror}/uploads/", params=mount, timeout=5).status_code == 201
-        assert requests.get(f"{mirror}/{digest}", timeout=5).content == b"shared"
+        assert requests.post(f"{mirror}/uploads/", params=mount, timeout=60).status_code == 201
+        assert requests.get(f"{mirror}/{digest}", timeout=60).content == b"shared"
 
     def test_mount_of_what_is_not_there_becomes_an_upload(self, host: str) -> None:
         mount = {"mount": digest_of(b"nothing"), "from": "papers/index-job"}
-        answer = requests.post(f"http://{host}/v2/mirror/blobs/uploads/", params=mount, timeout=5)
+        answer = requests.post(f"http://{host}/v2/mirror/blobs/uploads/", params=mount, timeout=60)
         assert (answer.status_code, "Location" in answer.headers) == (202, True)
 
     def test_cancelled_upload_is_gone(self, uploads: str, host: str) -> None:
-        location = f"http://{host}" + requests.post(uploads, timeout=5).headers["Location"]
-        assert requests.delete(location, timeout=5).status_code == 204
-        assert requests.patch(location, data=b"x", timeout=5).json()["errors"][0]["code"] == "BLOB_UPLOAD_UNKNOWN"
+        location = f"http://{host}" + requests.post(uploads, timeout=60).headers["Location"]
+        assert requests.delete(location, timeout=60).status_code == 204
+        assert requests.patch(location, data=b"x", timeout=60).json()["errors"][0]["code"] == "BLOB_UPLOAD_UNKNOWN"
 
     @pytest.mark.parametrize(
         ("method", "path", "content", "kind", "expected"),
@@ -206,5 +206,5 @@ class TestWire:
         self, host: str, method: str, path: str, content: bytes | None, kind: str | None, expected: tuple[int, str]
     ) -> None:
         headers = {"Content-Type": kind} if kind else {}
-        answer = requests.request(method, f"http://{host}/v2/{path}", data=content, headers=headers, timeout=5)
+        answer = requests.request(method, f"http://{host}/v2/{path}", data=content, headers=headers, timeout=60)
         assert (answer.status_code, answer.json()["errors"][0]["code"]) == expected

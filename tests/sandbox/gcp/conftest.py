@@ -43,7 +43,7 @@ def enable(*apis: str) -> None:
     """Enable APIs, given by the first label of their hosts."""
     usage = service_usage_v1.ServiceUsageClient()
     request = {"parent": PROJECT, "service_ids": [f"{api}.googleapis.com" for api in apis]}
-    usage.batch_enable_services(request=request).result(timeout=30)
+    usage.batch_enable_services(request=request).result(timeout=60)
 
 
 def run(sandbox: Sandbox, program: str) -> str:

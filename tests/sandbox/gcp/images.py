@@ -28,7 +28,7 @@ def make_repository(name: str, **more: Any) -> artifactregistry_v1.Repository:
     repository = artifactregistry_v1.Repository(format_="DOCKER", **more)
     request = {"parent": LOCATION, "repository_id": name, "repository": repository}
     try:
-        return client.create_repository(request=request).result(timeout=30)
+        return client.create_repository(request=request).result(timeout=60)
     except AlreadyExists:
         return client.get_repository(name=f"{LOCATION}/repositories/{name}")
 

@@ -46,7 +46,7 @@ class Running:
         """Make a job whose container runs `command` as Python code."""
         template = {"containers": [self.container(*command, **(container or {}))], "service_account": self.account}
         job = {"template": {"template": {"max_retries": 0, **template, **(task or {})}, **more}}
-        return self.jobs.create_job(parent=LOCATION, job_id=name, job=job).result(timeout=30)
+        return self.jobs.create_job(parent=LOCATION, job_id=name, job=job).result(timeout=60)
 
     def run(self, job: run_v2.Job, **more: Any) -> run_v2.Execution:
         """Run a job to its end."""

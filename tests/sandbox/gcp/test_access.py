@@ -61,7 +61,7 @@ try:
 except Exception as error:
     print(error.reason, error.metadata["service"], "gcloud services enable secretmanager.googleapis.com" in error.message)
 name = "{PROJECT}/services/secretmanager.googleapis.com"
-service_usage_v1.ServiceUsageClient().enable_service(request={{"name": name}}).result(timeout=30)
+service_usage_v1.ServiceUsageClient().enable_service(request={{"name": name}}).result(timeout=60)
 print(list(secrets.list_secrets(parent="{PROJECT}")))
 """
     assert run(another, program).splitlines() == ["SERVICE_DISABLED secretmanager.googleapis.com True", "[]"]
@@ -70,7 +70,7 @@ print(list(secrets.list_secrets(parent="{PROJECT}")))
 def test_a_disabled_api_is_refused_again(gcp: Sandbox) -> None:
     usage = service_usage_v1.ServiceUsageClient()
     enable("run")
-    usage.disable_service(request={"name": f"{PROJECT}/services/run.googleapis.com"}).result(timeout=30)
+    usage.disable_service(request={"name": f"{PROJECT}/services/run.googleapis.com"}).result(timeout=60)
     assert usage.get_service(request={"name": f"{PROJECT}/services/run.googleapis.com"}).state.name == "DISABLED"
     with pytest.raises(exceptions.FailedPrecondition):
         usage.disable_service(request={"name": f"{PROJECT}/services/run.googleapis.com"})
@@ -179,12 +179,12 @@ def test_keys_and_accounts_that_are_gone_open_nothing(gcp: Sandbox) -> None:
 def test_a_token_that_nobody_gave_out_is_refused(gcp: Sandbox) -> None:
     url = f"https://secretmanager.googleapis.com/v1/{PROJECT}/secrets"
     for headers in ({}, {"Authorization": "Bearer guessed"}, {"Authorization": "Bearer a.b.c"}):
-        answer = requests.get(url, headers=headers, timeout=10)
+        answer = requests.get(url, headers=headers, timeout=60)
         assert (answer.status_code, answer.json()["error"]["status"]) == (401, "UNAUTHENTICATED")
     token = requests.post(
         "https://oauth2.googleapis.com/token",
         data={"grant_type": "refresh_token", "refresh_token": "guessed"},
-        timeout=10,
+        timeout=60,
     )
     assert (token.status_code, token.json()["error"]) == (400, "invalid_grant")
 
@@ -195,7 +195,7 @@ def test_what_is_not_supported_is_refused_by_name(gcp: Sandbox) -> None:
         folders.get_folder(name="folders/1")
     with pytest.raises(exceptions.MethodNotImplemented, match="CreateProject"):
         resourcemanager_v3.ProjectsClient().create_project(project={"project_id": "another"})
-    answer = requests.get("https://vision.googleapis.com/v1/files", timeout=10)
+    answer = requests.get("https://vision.googleapis.com/v1/files", timeout=60)
     assert (answer.status_code, "vision.googleapis.com" in answer.json()["error"]["message"]) == (501, True)
 
 

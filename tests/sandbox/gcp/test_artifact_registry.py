@@ -67,8 +67,8 @@ def test_a_version_goes_with_its_tags_when_it_is_forced(client: artifactregistry
     push("deleting", "jobs", {"a.py": b"1"})
     [version] = client.list_versions(parent=f"{made.name}/packages/jobs")
     with pytest.raises(exceptions.FailedPrecondition, match="has the tags 1"):
-        client.delete_version(request={"name": version.name}).result(timeout=10)
-    client.delete_version(request={"name": version.name, "force": True}).result(timeout=10)
+        client.delete_version(request={"name": version.name}).result(timeout=60)
+    client.delete_version(request={"name": version.name, "force": True}).result(timeout=60)
     assert list(client.list_docker_images(parent=made.name)) == []
     with pytest.raises(RegistryError, match="MANIFEST_UNKNOWN"):
         registry().manifest(repository_path("deleting", "jobs"), "1")
@@ -77,7 +77,7 @@ def test_a_version_goes_with_its_tags_when_it_is_forced(client: artifactregistry
 def test_a_deleted_repository_is_gone_from_the_registry(client: artifactregistry_v1.ArtifactRegistryClient) -> None:
     made = make_repository("gone")
     push("gone", "jobs", {"a.py": b"1"})
-    client.delete_repository(name=made.name).result(timeout=10)
+    client.delete_repository(name=made.name).result(timeout=60)
     with pytest.raises(RegistryError, match="NAME_UNKNOWN"):
         push("gone", "jobs", {"a.py": b"1"})
     assert make_repository("gone").size_bytes == 0

@@ -51,7 +51,7 @@ class Caches:
         """Change an instance."""
         instance = redis_v1.Instance(name=f"{LOCATION}/instances/{name}", **fields)
         request = {"update_mask": {"paths": list(fields)}, "instance": instance}
-        return self.client.update_instance(request=request).result(timeout=30)
+        return self.client.update_instance(request=request).result(timeout=60)
 
     def get(self, name: str) -> redis_v1.Instance:
         """An instance as it is now."""
@@ -59,7 +59,7 @@ class Caches:
 
     def delete(self, name: str) -> None:
         """Delete an instance."""
-        self.client.delete_instance(name=f"{LOCATION}/instances/{name}").result(timeout=30)
+        self.client.delete_instance(name=f"{LOCATION}/instances/{name}").result(timeout=60)
 
     def password(self, name: str) -> str:
         """The AUTH string of an instance."""

@@ -103,8 +103,8 @@ def test_a_cancelled_execution_ends_its_tasks(run: Running) -> None:
     operation = run.jobs.run_job(name=job.name)
     name = operation.metadata.name
     eventually(lambda: run.lines("endless") == ["up"])
-    run.executions.cancel_execution(name=name).result(timeout=30)
-    execution = operation.result(timeout=30)
+    run.executions.cancel_execution(name=name).result(timeout=60)
+    execution = operation.result(timeout=60)
     assert (execution.cancelled_count, execution.succeeded_count, execution.running_count) == (1, 0, 0)
     assert condition(execution)[2] == "CANCELLED"
     assert run.jobs.get_job(name=job.name).latest_created_execution.completion_status.name == "EXECUTION_CANCELLED"
@@ -140,7 +140,7 @@ def test_secrets_are_variables_and_files_for_an_account_that_may_read_them(run: 
     with pytest.raises(exceptions.GoogleAPICallError, match=denied):
         run.run(job)
     grant(secrets, made.name, "roles/secretmanager.secretAccessor", f"serviceAccount:{email}")
-    updated = run.jobs.update_job(job=job).result(timeout=30)
+    updated = run.jobs.update_job(job=job).result(timeout=60)
     assert updated.terminal_condition.state.name == "CONDITION_SUCCEEDED"
     run.run(job)
     assert run.lines("secretive") == ["s3cret s3cret"]
@@ -194,7 +194,7 @@ def test_a_job_keeps_the_image_that_its_tag_named(run: Running) -> None:
     job = run.make_job("tagged", container={"image": image})
     push("running", "tagged", {"job.py": b"print('new')"})
     run.run(job)
-    run.jobs.update_job(job=job).result(timeout=30)
+    run.jobs.update_job(job=job).result(timeout=60)
     run.run(job)
     assert run.lines("tagged") == ["old", "new"]
 
@@ -227,7 +227,7 @@ def test_a_deleted_job_takes_its_executions_with_it(run: Running) -> None:
     job = run.make_job("short-lived", SLEEP)
     run.jobs.run_job(name=job.name)
     eventually(lambda: run.lines("short-lived") == ["up"])
-    run.jobs.delete_job(name=job.name).result(timeout=30)
+    run.jobs.delete_job(name=job.name).result(timeout=60)
     assert job.name not in [one.name for one in run.jobs.list_jobs(parent=LOCATION)]
     every = run.executions.list_executions(parent=f"{LOCATION}/jobs/-")
     assert [one.name for one in every if one.name.startswith(f"{job.name}/")] == []

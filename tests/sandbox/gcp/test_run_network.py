@@ -20,7 +20,7 @@ ID = PROJECT.removeprefix("projects/")
 ASK_GOOGLE = """
 import urllib.request, urllib.error
 try:
-    urllib.request.urlopen("https://storage.googleapis.com/storage/v1/b/nothing", timeout=10)
+    urllib.request.urlopen("https://storage.googleapis.com/storage/v1/b/nothing", timeout=60)
 except urllib.error.HTTPError as error:
     print("answered", error.code)
 except OSError as error:
@@ -98,7 +98,7 @@ def test_a_subnet_in_use_is_not_deleted(run: Running) -> None:
     subnets = compute_v1.SubnetworksClient()
     with pytest.raises(exceptions.BadRequest, match="already being used"):
         subnets.delete(project=ID, region=REGION, subnetwork="used").result()
-    run.executions.cancel_execution(name=operation.metadata.name).result(timeout=30)
+    run.executions.cancel_execution(name=operation.metadata.name).result(timeout=60)
     subnets.delete(project=ID, region=REGION, subnetwork="used").result()
 
 
@@ -125,7 +125,7 @@ def _make_database(name: str, network: str) -> str:
     settings |= {"ipConfiguration": {"ipv4Enabled": False, "privateNetwork": network}}
     body = {"name": name, "region": REGION, "databaseVersion": "POSTGRES_18", "settings": settings}
     instances.insert(project=ID, body={**body, "rootPassword": "not-a-secret"}).execute()
-    eventually(lambda: instances.get(project=ID, instance=name).execute()["state"] == "RUNNABLE", seconds=60)
+    eventually(lambda: instances.get(project=ID, instance=name).execute()["state"] == "RUNNABLE")
     return str(instances.get(project=ID, instance=name).execute()["ipAddresses"][0]["ipAddress"])
 
 

@@ -31,8 +31,8 @@ def api(name: str, version: str) -> Any:
 def test_a_job_is_made_and_run_over_rest(run: Running) -> None:
     jobs = run_v2.JobsClient(transport="rest")
     template = {"containers": [run.container("print('rest')")], "service_account": run.account}
-    made = jobs.create_job(parent=LOCATION, job_id="rest", job={"template": {"template": template}}).result(timeout=30)
-    execution = jobs.run_job(name=made.name).result(timeout=30)
+    made = jobs.create_job(parent=LOCATION, job_id="rest", job={"template": {"template": template}}).result(timeout=60)
+    execution = jobs.run_job(name=made.name).result(timeout=60)
     assert execution.succeeded_count == 1
     assert [one.name for one in run_v2.TasksClient(transport="rest").list_tasks(parent=execution.name)] == [
         f"{execution.name}/tasks/{execution.name.rpartition('/')[2]}-task0"

@@ -196,7 +196,7 @@ def test_a_first_revision_that_fails_leaves_a_service_without_traffic(run: Servi
     with pytest.raises(exceptions.FailedPrecondition, match="not ready and cannot serve traffic"):
         run.make("stillborn", run.template(container={"args": ["-c", "import time; time.sleep(60)"], **_short_probe()}))
     service = run.get("stillborn")
-    assert requests.get("https://stillborn-314159265358.us-central1.run.app", timeout=10).status_code == 503
+    assert requests.get("https://stillborn-314159265358.us-central1.run.app", timeout=60).status_code == 503
     assert service.latest_ready_revision == ""
 
 
@@ -205,7 +205,7 @@ def _short_probe() -> dict[str, Any]:
 
 
 def test_a_startup_probe_over_http_must_be_passed(run: Services) -> None:
-    probe = {"period_seconds": 1, "failure_threshold": 2, "http_get": {"path": "/health"}}
+    probe = {"period_seconds": 1, "failure_threshold": 60, "http_get": {"path": "/health"}}
     assert ask(run.make("probed", run.template("ok", {"startup_probe": probe})).uri)["word"] == "ok"
 
 
@@ -216,9 +216,9 @@ def test_a_service_listens_on_the_port_of_its_container(run: Services) -> None:
 
 def test_only_whom_a_policy_lets_invoke_a_private_service(run: Services) -> None:
     service = run.make("private", public=False)
-    refused = requests.get(service.uri, timeout=10)
+    refused = requests.get(service.uri, timeout=60)
     assert (refused.status_code, "does not have permission" in refused.text) == (403, True)
-    invalid = requests.get(service.uri, headers={"Authorization": "Bearer x.y.z"}, timeout=10)
+    invalid = requests.get(service.uri, headers={"Authorization": "Bearer x.y.z"}, timeout=60)
     assert (invalid.status_code, "invalid_token" in invalid.headers["WWW-Authenticate"]) == (401, True)
     # the operator is an owner of the project, which permits everything
     credentials, _ = google.auth.default()
@@ -226,13 +226,13 @@ def test_only_whom_a_policy_lets_invoke_a_private_service(run: Services) -> None
     answer = ask(service.uri, Authorization=f"Bearer {credentials.id_token}")
     assert answer["headers"]["authorization"].endswith(".SIGNATURE_REMOVED_BY_GOOGLE")
     email = new_account("caller")
-    assert requests.get(service.uri, headers=_as(email, service.uri), timeout=10).status_code == 403
+    assert requests.get(service.uri, headers=_as(email, service.uri), timeout=60).status_code == 403
     grant(run.services, service.name, "roles/run.invoker", f"serviceAccount:{email}")
-    assert requests.get(service.uri, headers=_as(email, service.uri), timeout=10).status_code == 200
-    assert requests.get(service.uri, headers=_as(email, "https://other"), timeout=10).status_code == 401
+    assert requests.get(service.uri, headers=_as(email, service.uri), timeout=60).status_code == 200
+    assert requests.get(service.uri, headers=_as(email, "https://other"), timeout=60).status_code == 401
     other = {"Authorization": "Bearer key-of-the-application"}
     assert requests.get(
-        service.uri, headers={**_as(email, service.uri, "X-Serverless-Authorization"), **other}, timeout=10
+        service.uri, headers={**_as(email, service.uri, "X-Serverless-Authorization"), **other}, timeout=60
     ).ok
     grant(run.services, service.name, "roles/run.invoker", "allUsers")
     assert ask(service.uri, **other)["headers"]["authorization"] == "Bearer key-of-the-application"
@@ -251,7 +251,7 @@ def _as(email: str, audience: str, name: str = "Authorization") -> dict[str, str
 def test_instances_end_when_idle_and_start_when_asked(run: Services, gcp: Sandbox) -> None:
     service = run.make("sleepy")
     first = ask(service.uri)["pid"]
-    eventually(lambda: not _lives(first), seconds=30)
+    eventually(lambda: not _lives(first))
     assert ask(service.uri)["pid"] != first
 
 
@@ -276,7 +276,7 @@ def test_a_request_in_the_moment_after_an_instance_died_is_answered_by_another(r
 
 
 def test_an_instance_that_fails_its_liveness_probe_is_replaced(run: Services) -> None:
-    probe = {"period_seconds": 1, "failure_threshold": 1, "http_get": {"path": "/health"}}
+    probe = {"period_seconds": 1, "failure_threshold": 3, "http_get": {"path": "/health"}}
     service = run.make("alive", run.template("ok", {"liveness_probe": probe}, scaling={"min_instance_count": 1}))
     first = ask(f"{service.uri}/hang")["pid"]
     eventually(lambda: not _lives(first))
@@ -293,7 +293,7 @@ def test_concurrency_makes_more_instances_up_to_the_most(run: Services) -> None:
 
 def test_a_request_that_takes_too_long_is_ended(run: Services) -> None:
     service = run.make("hasty", run.template(timeout="1s"))
-    assert requests.get(f"{service.uri}/slow", timeout=10).status_code == 504
+    assert requests.get(f"{service.uri}/slow", timeout=60).status_code == 504
 
 
 def test_requests_and_what_they_cause_are_in_the_log_under_one_trace(run: Services) -> None:
@@ -313,7 +313,7 @@ def test_requests_and_what_they_cause_are_in_the_log_under_one_trace(run: Servic
 def test_a_websocket_passes_both_ways(run: Services, gcp: Sandbox) -> None:
     host = run.make("talking").uri.partition("://")[2]
     trusted = ssl.create_default_context(cafile=gcp.bundle)
-    connection = http.client.HTTPSConnection("127.0.0.1", gcp.state.port, context=trusted, timeout=10)
+    connection = http.client.HTTPSConnection("127.0.0.1", gcp.state.port, context=trusted, timeout=60)
     connection.set_tunnel(host, 443)
     connection.request("GET", "/", headers={"Connection": "Upgrade", "Upgrade": "websocket"})
     response = http.client.HTTPResponse(connection.sock)
@@ -327,7 +327,7 @@ def test_a_websocket_passes_both_ways(run: Services, gcp: Sandbox) -> None:
 def test_an_answer_is_passed_on_as_it_comes(run: Services) -> None:
     service = run.make("streaming")
     started = time.monotonic()
-    with requests.get(f"{service.uri}/stream", stream=True, timeout=10) as answer:
+    with requests.get(f"{service.uri}/stream", stream=True, timeout=60) as answer:
         arrived = [(line, time.monotonic() - started) for line in answer.iter_lines(chunk_size=1)]
     assert [line for line, _ in arrived] == [b"0", b"1", b"2"]
     assert arrived[2][1] - arrived[0][1] > 0.3
@@ -338,7 +338,7 @@ def test_an_instance_calls_a_private_service_in_the_name_of_its_account(run: Ser
     program = """
 import os, urllib.request
 def get(url, **headers):
-    return urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=10).read().decode()
+    return urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=60).read().decode()
 metadata = "http://metadata.google.internal/computeMetadata/v1/instance/service-accounts/default/identity?audience="
 token = get(metadata + os.environ["CALLEE"], **{"Metadata-Flavor": "Google"})
 print(get(os.environ["CALLEE"], Authorization="Bearer " + token)[:12])
@@ -361,7 +361,7 @@ def test_a_browser_of_this_machine_reaches_a_service_that_is_in_the_status(run: 
 
 def test_a_refused_request_is_in_the_log_too(run: Services) -> None:
     service = run.make("locked", public=False)
-    assert requests.get(service.uri, timeout=10).status_code == 403
+    assert requests.get(service.uri, timeout=60).status_code == 403
     text = 'resource.labels.service_name="locked" httpRequest.status=403'
     eventually(lambda: run.log(text))
     [entry] = run.log(text)
@@ -376,8 +376,8 @@ def test_a_body_that_is_too_large_is_refused(run: Services) -> None:
 
 def test_an_internal_service_is_not_there_for_the_outside(run: Services) -> None:
     service = run.make("inner", ingress="INGRESS_TRAFFIC_INTERNAL_ONLY")
-    assert requests.get(service.uri, timeout=10).status_code == 404
-    assert requests.get(service.uri.replace("inner-", "nothing-"), timeout=10).status_code == 404
+    assert requests.get(service.uri, timeout=60).status_code == 404
+    assert requests.get(service.uri.replace("inner-", "nothing-"), timeout=60).status_code == 404
 
 
 def test_a_revision_in_use_is_not_deleted_and_an_old_one_is(run: Services) -> None:
@@ -385,17 +385,17 @@ def test_a_revision_in_use_is_not_deleted_and_an_old_one_is(run: Services) -> No
     service = run.change("pruned", template=run.template("two"))
     old, new = run.names("pruned")
     with pytest.raises(exceptions.FailedPrecondition, match="latest"):
-        run.revisions.delete_revision(name=f"{service.name}/revisions/{new}").result(timeout=30)
-    run.revisions.delete_revision(name=f"{service.name}/revisions/{old}").result(timeout=30)
+        run.revisions.delete_revision(name=f"{service.name}/revisions/{new}").result(timeout=60)
+    run.revisions.delete_revision(name=f"{service.name}/revisions/{old}").result(timeout=60)
     assert run.names("pruned") == [new]
 
 
 def test_a_deleted_service_is_gone_with_its_instances(run: Services) -> None:
     service = run.make("gone", run.template(scaling={"min_instance_count": 1}))
     pid = ask(service.uri)["pid"]
-    run.services.delete_service(name=service.name).result(timeout=30)
+    run.services.delete_service(name=service.name).result(timeout=60)
     assert not _lives(pid)
-    assert requests.get(service.uri, timeout=10).status_code == 404
+    assert requests.get(service.uri, timeout=60).status_code == 404
     with pytest.raises(exceptions.NotFound):
         run.services.get_service(name=service.name)
 

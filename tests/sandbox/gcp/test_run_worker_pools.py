@@ -30,13 +30,13 @@ class Pools(Running):
         """Make a worker pool."""
         made = {"template": self.template("first"), **fields}
         request = {"parent": LOCATION, "worker_pool_id": name, "worker_pool": made}
-        return self.pools.create_worker_pool(request=request).result(timeout=30)
+        return self.pools.create_worker_pool(request=request).result(timeout=60)
 
     def change(self, name: str, **fields: Any) -> run_v2.WorkerPool:
         """Change some fields of a worker pool."""
         changed = {"name": f"{LOCATION}/workerPools/{name}", **fields}
         request = {"worker_pool": changed, "update_mask": {"paths": list(fields)}}
-        return self.pools.update_worker_pool(request=request).result(timeout=30)
+        return self.pools.update_worker_pool(request=request).result(timeout=60)
 
     def living(self, name: str) -> list[str]:
         """The words of the instances that live."""
@@ -82,7 +82,7 @@ def test_an_instance_that_ends_is_replaced(run: Pools) -> None:
 def test_a_deleted_worker_pool_is_gone_with_its_instances(run: Pools) -> None:
     made = run.make("deleted")
     eventually(lambda: run.living("deleted") == ["first"])
-    run.pools.delete_worker_pool(name=made.name).result(timeout=30)
+    run.pools.delete_worker_pool(name=made.name).result(timeout=60)
     assert run.living("deleted") == []
     with pytest.raises(exceptions.NotFound):
         run.pools.get_worker_pool(name=made.name)

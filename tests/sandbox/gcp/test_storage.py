@@ -201,9 +201,9 @@ def test_who_may_create_may_not_overwrite(bucket: storage.Bucket) -> None:
 def test_only_what_is_public_is_read_without_credentials(bucket: storage.Bucket) -> None:
     write(bucket, "a")
     url = f"https://storage.googleapis.com/{bucket.name}/a"
-    assert requests.get(url, timeout=10).status_code == 401
+    assert requests.get(url, timeout=60).status_code == 401
     allow(bucket, "roles/storage.objectViewer", "allUsers")
-    assert requests.get(url, timeout=10).text == "a"
+    assert requests.get(url, timeout=60).text == "a"
 
 
 def test_public_access_prevention_holds(bucket: storage.Bucket) -> None:
@@ -218,15 +218,15 @@ def test_a_signed_url_opens_one_object_as_its_signer_until_it_ends(bucket: stora
     email = new_account("signs-urls")
     blob, credentials = bucket.blob("a b"), credentials_of(email)
     url = blob.generate_signed_url(version="v4", expiration=timedelta(minutes=5), credentials=credentials)
-    assert requests.get(url, timeout=10).status_code == 403
+    assert requests.get(url, timeout=60).status_code == 403
     allow(bucket, "roles/storage.objectUser", f"serviceAccount:{email}")
-    assert requests.get(url, timeout=10).text == "a b"
-    assert requests.get(url.replace("a%20b", "other"), timeout=10).status_code == 403
-    assert requests.put(url, data=b"x", timeout=10).status_code == 403
+    assert requests.get(url, timeout=60).text == "a b"
+    assert requests.get(url.replace("a%20b", "other"), timeout=60).status_code == 403
+    assert requests.put(url, data=b"x", timeout=60).status_code == 403
     put = bucket.blob("new").generate_signed_url(
         version="v4", expiration=60, method="PUT", content_type="text/plain", credentials=credentials
     )
-    assert requests.put(put, data=b"new", headers={"Content-Type": "text/plain"}, timeout=10).status_code == 200
+    assert requests.put(put, data=b"new", headers={"Content-Type": "text/plain"}, timeout=60).status_code == 200
     assert bucket.blob("new").download_as_text() == "new"
 
 
