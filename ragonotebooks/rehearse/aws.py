@@ -26,6 +26,7 @@ _INSTEAD: Final[tuple[tuple[tuple[str, ...], str], ...]] = (
 )
 _BESIDES: Final = (
     (("ecs:TagResource",), ("task/*",)),
+    (("kms:*Alias",), ("alias/*",)),
     (("elasticache:Create*", "elasticache:Modify*"), ("parametergroup:*", "subnetgroup:*")),
     (
         ("rds:CreateDBInstance", "rds:ModifyDBInstance", "rds:RestoreDBInstance*"),

@@ -215,6 +215,13 @@ def test_tags_are_given_only_with_permission(aws: ControlPlane) -> None:
     secrets.create_secret(Name="api", SecretString="s")
 
 
+def test_a_queue_that_is_named_by_its_url_has_its_arn_judged(aws: ControlPlane) -> None:
+    urls = [aws.client("sqs").create_queue(QueueName=name)["QueueUrl"] for name in ("own", "other")]
+    sqs = aws.client("sqs", **session_of_task(aws, allow("sqs:*", f"arn:aws:sqs:us-east-1:{ACCOUNT}:own")))
+    sqs.receive_message(QueueUrl=urls[0])
+    assert "sqs:receivemessage" in str(refusal(sqs.receive_message, QueueUrl=urls[1])).lower()
+
+
 def test_roles_are_passed_only_with_permission(aws: ControlPlane) -> None:
     iam = aws.client("iam")
     for name in ("task", "execution"):

@@ -78,7 +78,7 @@ _TEMPLATES: dict[str, tuple[str, ...]] = {
     "s3": ("arn:aws:s3:::{Bucket}/{Key}", "arn:aws:s3:::{Bucket}", "arn:aws:s3:::*"),
     "secretsmanager": ("{SecretId}", "arn:aws:secretsmanager:{region}:{account}:secret:{Name}"),
     "sns": ("{TopicArn}", "arn:aws:sns:{region}:{account}:{Name}"),
-    "sqs": ("arn:aws:sqs:{region}:{account}:{QueueName}",),
+    "sqs": ("arn:aws:sqs:{region}:{account}:{QueueName}", "arn:aws:sqs:{region}:{account}:{QueueUrl}"),
     "ssm": ("arn:aws:ssm:{region}:{account}:parameter/{Name}", "arn:aws:ssm:{region}:{account}:parameter/{Path}"),
     "states": ("{stateMachineArn}", "{executionArn}"),
     "sts": ("{RoleArn}",),
@@ -118,8 +118,10 @@ def _fill(template: str, known: Mapping[str, str]) -> str | None:
 
 
 def _short(name: str, value: str) -> str:
-    """A cluster may be named by its ARN; an SSM parameter's name begins with a slash that its ARN does not repeat."""
-    if name == "cluster":
+    """A cluster may be named by its ARN, a queue by its URL; an SSM parameter's name begins with a slash that its ARN does
+    not repeat.
+    """
+    if name in ("cluster", "QueueUrl"):
         return value.rpartition("/")[2]
     return value.lstrip("/") if name in ("Name", "Path") else value
 
