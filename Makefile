@@ -3,7 +3,7 @@ SUPPORTED := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13)
 PYTHON ?= $(firstword $(foreach p,python3 python3.13 python3.12 python3.11,$(shell $(p) -c '$(SUPPORTED)' 2>/dev/null && echo $(p))))
 BIN := .venv/bin
 
-.PHONY: run run-gcp test lab lint notebooks bench kill clean
+.PHONY: run run-gcp test airflow lab lint notebooks bench kill clean
 
 run: .venv/.run ## run the runbook deploy-aws on the sandbox
 	$(BIN)/ragonotebooks run deploy-aws
@@ -13,6 +13,9 @@ run-gcp: .venv/.gcp ## run the runbook deploy-gcp on the sandbox
 
 test: .venv/.test lint ## pass every test, nbval on every notebook included
 	$(BIN)/pytest -p no:nbval -n 3 --dist loadfile --no-loadscope-reorder $(PYTEST_OPTIONS)
+
+airflow: .venv-airflow/.test ## run the example DAG with Airflow, in an environment of its own
+	.venv-airflow/bin/pytest -p no:nbval tests/elsewhere/test_airflow.py
 
 lab: .venv/.lab ## open JupyterLab on the notebooks
 	$(BIN)/jupyter lab --notebook-dir=.
@@ -35,7 +38,7 @@ kill: .venv/.test ## kill a runbook's run at every step and resume it: make kill
 
 clean: ## remove what was set up here, and the sandbox of the same name as always
 	-$(BIN)/ragonotebooks sandbox down
-	rm -rf .venv runs
+	rm -rf .venv .venv-airflow runs
 
 .venv/bin/python:
 	@"$(PYTHON)" -c '$(SUPPORTED)' 2>/dev/null || { echo "ragonotebooks needs Python 3.11, 3.12 or 3.13; install one, or name it: make PYTHON=/path/to/python3" >&2; exit 2; }
@@ -56,3 +59,10 @@ clean: ## remove what was set up here, and the sandbox of the same name as alway
 .venv/.lab: .venv/bin/python pyproject.toml constraints.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[lab,gcp]"
 	touch $@ .venv/.run .venv/.gcp
+
+# Airflow pins versions that ours do not go with
+.venv-airflow/.test: .venv/bin/python pyproject.toml constraints-airflow.txt
+	$(BIN)/python -m venv .venv-airflow
+	.venv-airflow/bin/pip install --quiet --disable-pip-version-check -c constraints-airflow.txt -e . \
+		apache-airflow-providers-papermill pytest pytest-timeout pytest-xdist
+	touch $@
