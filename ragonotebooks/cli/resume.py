@@ -1,6 +1,7 @@
 """`ragonotebooks resume`: go on with a run that ended too early, whatever ended it."""
 
 import json
+from itertools import dropwhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -42,7 +43,8 @@ def go_on(where: Path, account: str | None, yes: bool, approver: str = "") -> No
     given = {name: value if isinstance(value, str) else json.dumps(value) for name, value in asked.values.items()}
     request = Request(book, asked.mode, book.bind(given), asked.sandbox, asked.runbook, account=asked.account)
     passed = {one.key for one in history.read(where).notebooks if one.status is Status.PASSED}
-    request = consent.obtain(request, [one for one in book.notebooks if one.key not in passed], account, yes)
+    if left := list(dropwhile(lambda one: one.key in passed, book.notebooks)):
+        request = consent.obtain(request, left, account, yes)
     carry_out(
         request,
         lambda request: (runner.resume(request, where, lambda *one: _stands(request, *one), approver), where),
