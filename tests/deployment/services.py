@@ -22,7 +22,7 @@ from tests.google import HERE, PROJECT, api
 from tests.sandbox.conftest import eventually
 
 DEPLOYMENT = "ragonometrics"
-SECONDS = 60
+SECONDS = 180
 AT_ONCE = 4  # requests of a steady load
 
 Parts = Mapping[str, tuple[str, str]]

@@ -63,7 +63,7 @@ def test_a_signal_stops_the_run_and_its_kernels(
     ) as process:
         pid = int(wait_for(tmp_path / "aws" / "pid", process))
         process.send_signal(signum)
-        output, problems = process.communicate(timeout=30)
+        output, problems = process.communicate(timeout=120)
     assert (process.returncode, problems) == (130, "")
     assert f"stopped by {signal.Signals(signum).name}" in output
     assert not is_alive(pid)

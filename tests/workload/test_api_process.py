@@ -18,7 +18,7 @@ from ragonotebooks.workload import index
 from tests.workload.free import free_port
 from tests.workload.provider import Model
 
-SECONDS = 60
+SECONDS = 180
 
 
 class Api:

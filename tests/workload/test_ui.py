@@ -21,7 +21,7 @@ import ragonotebooks.workload
 from tests.workload.free import free_port
 
 PAGE = Path(ragonotebooks.workload.__file__).with_name("page.py")
-SECONDS = 60
+SECONDS = 180
 KEY = "a-key-for-the-api"
 
 PASSAGE = {

@@ -18,7 +18,7 @@ from ragonotebooks.workload import jobs, logs, settings
 from ragonotebooks.workload.store import _LOCK, connect, open_connection
 from tests.workload.valkey import Valkey
 
-SECONDS = 60
+SECONDS = 180
 # a test does not wait as long as a deployment should
 IMPATIENT = "from workload import job, jobs, keeper, worker; {changes}; raise SystemExit(job.run(worker.main))"
 
