@@ -5,8 +5,8 @@ from typing import Final
 
 _MADE_UP: Final = re.compile(r"(?=[0-9a-f]*[0-9])[0-9a-f]{8,}[^/:]*")
 """From eight hexadecimal digits on: the ids of `vpc-0a1b2c3d4e5f67890`, of keys and tasks, times in the names of snapshots."""
-_SUFFIX: Final = "-??????"
-"""What Secrets Manager puts behind the name of a secret."""
+_SUFFIX: Final = re.compile(r"-[A-Za-z0-9]{6}$")
+"""What Secrets Manager puts behind the name of a secret; a name such as `my-secret` may end like it."""
 
 
 def arns(arn: str, account: str) -> list[str]:
@@ -30,8 +30,9 @@ def _object(name: str) -> list[str]:
 
 
 def _secret(name: str) -> list[str]:
-    known = re.sub(r"-[A-Za-z0-9]{6}$", _SUFFIX, name)
-    return [known] if known != name else [name, f"{name}{_SUFFIX}"]
+    suffix = _SUFFIX.search(name)
+    with_suffix = [_SUFFIX.sub("-??????", name)] if suffix else []
+    return with_suffix if suffix and not suffix[0].islower() else [*with_suffix, name, f"{name}-??????"]
 
 
 def _definition(name: str) -> list[str]:

@@ -31,6 +31,14 @@ ACCOUNT = "123456789012"
             ],
         ),
         (
+            "arn:aws:secretsmanager:us-east-1:123456789012:secret:my-secret",
+            [
+                "arn:aws:secretsmanager:us-east-1:*:secret:my-??????",
+                "arn:aws:secretsmanager:us-east-1:*:secret:my-secret",
+                "arn:aws:secretsmanager:us-east-1:*:secret:my-secret-??????",
+            ],
+        ),
+        (
             "arn:aws:ecs:us-east-1:123456789012:task-definition/demo-api:7",
             ["arn:aws:ecs:us-east-1:*:task-definition/demo-api", "arn:aws:ecs:us-east-1:*:task-definition/demo-api:*"],
         ),
