@@ -63,16 +63,18 @@ class Rule:
     owner: str
     now: datetime
 
-    def stays(self, deployment: Deployment) -> str:
-        """Return why a deployment stays; empty when it goes."""
-        protected = (
-            f"{kind.name} {found.id}: {found.protected}" for kind, found in deployment.resources if found.protected
-        )
+    def spares(self, deployment: Deployment) -> str:
+        """Return why a deployment stays however old it is; empty when its age decides."""
         if not deployment.here:
             return "nothing of it is in this region but what all regions share"
         if self.owner and self.owner not in _names(deployment):
             return "somebody else brought it up" if deployment.making else "nobody knows who brought it up"
-        if why := next(protected, ""):
+        protected = ((kind, found) for kind, found in deployment.resources if found.protected)
+        return next((f"{kind.name} {found.id}: {found.protected}" for kind, found in protected), "")
+
+    def stays(self, deployment: Deployment) -> str:
+        """Return why a deployment stays; empty when it goes."""
+        if why := self.spares(deployment):
             return why
         if deployment.made is None:
             return f"nothing tells its age; delete it with: ragonotebooks cleanup --deployment {deployment.name}"

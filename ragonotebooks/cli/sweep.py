@@ -36,8 +36,8 @@ def sweep(
 ) -> None:
     """Remove every deployment that is older than an age; say what it would remove when not told --yes.
 
-    What is young, protected or not made from here stays. Exit code 1: something was left that should have gone, could
-    not be looked for, or does not tell its age.
+    What is young, protected or not made from here stays; everything does as long as something cannot be looked for. Exit
+    code 1: that, or something was left that should have gone, or does not tell its age.
     """
     from ragonotebooks.cleanup.sweep import Rule, deployments
     from ragonotebooks.cli import tables
@@ -45,16 +45,18 @@ def sweep(
     rule = Rule(_age(older_than), owner, datetime.now(UTC))
     place = reach(cloud, target, region, name, account, yes)
     found, unseen = deployments(place.account)
-    stays = {one.name: rule.stays(one) for one in found}
+    # what nobody sees may be young, or protected
+    blind = "not everything could be looked for" if unseen else ""
+    stays = {one.name: rule.stays(one) or blind for one in found}
     columns = ["deployment", "brought up by", "age", "resources", "then"]
     rows = [_row(one, rule.now, stays[one.name] or "goes") for one in found]
     tables.show(f"Deployments in {place.region}", columns, rows)
-    ends = show(unseen)
+    show(unseen)
     going = [name for name, why in stays.items() if not why]
-    for deployment in going if yes else []:
-        ends += place.clean(deployment, yes)
-    typer.echo(f"{len(going)} of {len(found)} {'went' if yes else 'to delete; do it with --yes'}")
-    if any(end.action == "left" for end in ends) or any(one.made is None for one in found):
+    ends = [place.clean(deployment, yes) for deployment in going if yes]
+    left = sum(any(row.action == "left" for row in rows) for rows in ends)
+    typer.echo(f"{len(going) - left} of {len(found)} {'deleted' if yes else 'to delete; do it with --yes'}")
+    if left or unseen or any(one.made is None and not rule.spares(one) for one in found):
         raise typer.Exit(1)
 
 
@@ -71,7 +73,7 @@ def _row(one: "Deployment", now: datetime, then: str) -> list[object]:
 
 
 def _told(age: timedelta) -> str:
-    """An age in its largest whole unit; what is younger than a minute is 0 m old."""
+    """An age in whole minutes, from an hour on in hours, from two days on in days."""
     minutes = max(0, age // timedelta(minutes=1))
     days, hours = minutes // (24 * 60), minutes // 60
     return f"{days} d" if days > 1 else f"{hours} h" if hours else f"{minutes} m"

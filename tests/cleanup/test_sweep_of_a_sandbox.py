@@ -11,6 +11,7 @@ from unittest import mock
 
 import boto3
 import pytest
+from botocore.exceptions import ClientError
 from typer.testing import CliRunner, Result
 
 from ragonotebooks.cleanup import aws, gcp
@@ -105,7 +106,7 @@ def test_on_aws_what_is_old_and_ones_own_goes_and_the_rest_stays(sandbox: Sandbo
         "far": "operator 1 nothing of it is in this region but what all regions share",
         "half-made": "ann 1 it is not that old",
     }
-    assert (young.exit_code, "0 of 5 went" in young.output) == (0, True)
+    assert (young.exit_code, "0 of 5 deleted" in young.output) == (0, True)
 
     dry = sweep(sandbox, "--older-than", "0m", "--owner", "ann")
     assert lines(dry)["ann-lab"] == "ann 2 goes"
@@ -122,6 +123,21 @@ def test_on_aws_what_is_old_and_ones_own_goes_and_the_rest_stays(sandbox: Sandbo
     assert [role["RoleName"] for role in sandbox.client("iam").list_roles()["Roles"]] == ["far"]
 
 
+def test_nothing_goes_as_long_as_something_cannot_be_looked_for(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def denied(client: Any) -> Any:
+        raise ClientError({"Error": {"Code": "AccessDenied", "Message": "not allowed to list"}}, "ListTopics")
+
+    make_bucket(sandbox.client, "seen", tags("seen"))
+    monkeypatch.setattr(aws, "ORDER", (aws_data.BUCKETS, replace(observation.TOPICS, find=denied)))
+    told = sweep(sandbox, "--older-than", "0m", "--yes")
+    assert told.exit_code == 1
+    assert lines(told)["seen"] == "operator 1 not everything could be looked for"
+    assert "these could not be looked for: AccessDenied: not allowed to list" in told.output
+    assert "seen" in buckets(sandbox)
+
+
 def test_on_google_cloud_the_audit_log_tells_whose_it_is(sandbox: Sandbox) -> None:
     with environment_of(sandbox):
         project = gcp.account(PROJECT, REGION)
@@ -136,7 +152,7 @@ def test_on_google_cloud_the_audit_log_tells_whose_it_is(sandbox: Sandbox) -> No
     assert told["gone"] == "operator@ragonometrics.example 4 goes"
     assert told["kept"].startswith("operator@ragonometrics.example 4 ")
     assert told["kept"].endswith("it carries protected=true; take that off to have it deleted")
-    assert "1 of 2 went" in done.output
+    assert "1 of 2 deleted" in done.output
     with environment_of(sandbox):
         left = [one["name"] for one in project.clients("storage").each("storage/v1/b", "items", project=PROJECT)]
     assert left == ["kept-here"]
