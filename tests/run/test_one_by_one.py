@@ -127,3 +127,13 @@ def test_other_parameters_than_the_run_was_asked_for_are_refused(
     with pytest.raises(UsageError, match=r"holds a run with another 'count'; give papermill what its run\.json says"):
         book.papermill("01-one", monkeypatch, count=7)
     assert (book.out / "events.jsonl").read_text() == ""
+
+
+def test_a_step_that_has_to_be_approved_fails_papermill_and_lets_the_run_wait(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    book = Book(tmp_path)
+    write(tmp_path / "aws" / "02-two.ipynb", step(1, code("1", "change"), check(), approval="look first"))
+    with pytest.raises(RagonotebooksError, match=r"aws/02-two waits for an approval; .+: ragonotebooks approve .+/out"):
+        book.papermill("02-two", monkeypatch)
+    assert history.read(book.out).status is Status.WAITING
