@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
-from inspect import getsource
+from pathlib import Path
 from typing import Any, Final
 
 import proto
@@ -124,7 +124,8 @@ def _message_type(owner: Any) -> MessageType:
 def _ends(client: type[Any]) -> dict[str, tuple[MessageType, MessageType]]:
     """What long-running methods of a client end with, and the type of their metadata."""
     module = import_module(client.__module__)
-    parts = _METHOD.split(getsource(module))
+    # not by `inspect`, which would keep it
+    parts = _METHOD.split(Path(str(module.__file__)).read_text(encoding="utf-8"))
     found = {}
     for name, source in zip(parts[1::2], parts[2::2], strict=True):
         if types := _LONG_RUNNING.search(source):
