@@ -2,9 +2,7 @@
 
 import os
 import signal
-import subprocess
-import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from fnmatch import fnmatchcase
@@ -14,6 +12,8 @@ from pathlib import Path
 from ragonotebooks.catalog import regions
 from ragonotebooks.catalog.declaration import Value
 from ragonotebooks.catalog.runbook import Runbook
+from ragonotebooks.cleanup import engine
+from ragonotebooks.cli import cleaning
 from ragonotebooks.errors import RagonotebooksError, UsageError
 from ragonotebooks.run import runner
 from ragonotebooks.run.memory import memory
@@ -88,14 +88,14 @@ def _faults(book: Runbook, case: Case, state: State, region: str) -> Iterator[No
                 case Kill():
                     _kill(state, fault.server)
                 case ApiCall():
-                    _call(book, fault, state, region)
+                    _call(book, fault, state.name, region)
         refused = [fault for fault in case.faults if isinstance(fault, Refuse)]
         faults.tell(state, [faults.Refusal(one.call, one.error, one.times) for one in refused])
         yield
     finally:
         faults.tell(state, [])
         for call in case.after:
-            _call(book, call, state, region)
+            _call(book, call, state.name, region)
 
 
 def _kill(state: State, pattern: str) -> None:
@@ -106,8 +106,8 @@ def _kill(state: State, pattern: str) -> None:
     os.kill(found, signal.SIGKILL)
 
 
-def _call(book: Runbook, call: ApiCall, state: State, region: str) -> None:
-    with _inside(state):
+def _call(book: Runbook, call: ApiCall, sandbox: str, region: str) -> None:
+    with _inside(sandbox):
         if book.cloud == "aws":
             call_aws(call, region)
         else:
@@ -115,28 +115,19 @@ def _call(book: Runbook, call: ApiCall, state: State, region: str) -> None:
 
 
 def _left(book: Runbook, deployment: str, sandbox: str, region: str) -> list[str]:
-    """Clean a deployment up as a person does, and return what is there afterwards, a line each."""
-    words = ["cleanup", "--deployment", deployment, "--cloud", book.cloud, "--region", region, "--name", sandbox]
-    _ragonotebooks(*words, "--yes")
-    *left, _summary = _ragonotebooks(*words)
-    return left
-
-
-def _ragonotebooks(*words: str) -> list[str]:
-    """The lines that a command prints, whatever its exit code."""
-    done = subprocess.run([sys.executable, "-m", "ragonotebooks", *words], capture_output=True, text=True, check=False)
-    if not done.stdout:
-        raise RagonotebooksError(done.stderr.strip())
-    return done.stdout.splitlines()
+    """Clean a deployment up, and return what would not go, a line each."""
+    with _inside(sandbox):
+        account = cleaning.reach(book.cloud, "sandbox", region, sandbox, None, yes=True).account
+        rows = list(engine.clean(account, deployment, engine.Patience(0.2, 10)))
+    client.forget_passed(sandbox)
+    return [f"{row.service} {row.kind} {row.id}: {row.why}" for row in rows if row.action != "deleted"]
 
 
 @contextmanager
-def _inside(state: State) -> Iterator[None]:
+def _inside(sandbox: str) -> Iterator[None]:
     """This process's clients are the operator of a sandbox meanwhile."""
-    before: Mapping[str, str] = dict(os.environ)
-    for variable in client.FOREIGN_VARIABLES:
-        os.environ.pop(variable, None)
-    os.environ |= client.environment(state)
+    before = dict(os.environ)
+    cleaning.enter(sandbox)
     try:
         yield
     finally:
