@@ -100,14 +100,20 @@ class Registry:
         response = self._send("GET", repository, f"blobs/{digest}", stream=True)
         return cast(BinaryIO, VerifiedReader(response.raw, digest, size))
 
-    def push(self, image: Image, repository: str, tag: str) -> str:
+    def push(self, image: Image, repository: str, tag: str, source: str = "") -> str:
         """Store an image under a tag and return its digest. What the repository holds already is not sent again.
+
+        Args:
+            image: The image.
+            repository: Where it goes.
+            tag: Its tag.
+            source: A repository of this registry that holds layers of it; they are not sent where the registry shares layers.
 
         Raises:
             RegistryError: The repository is not there, the tag is taken and immutable, or the login does not suffice.
         """
         for layer in image.layers:
-            if not self._has_blob(repository, layer.digest):
+            if not self._has_blob(repository, layer.digest) and not self._shares_blob(repository, layer.digest, source):
                 with layer.open() as content:
                     self._push_blob(repository, layer.digest, content)
         if not self._has_blob(repository, digest_of(image.config_content)):
@@ -123,6 +129,13 @@ class Registry:
             if error.status == requests.codes.not_found:
                 return False
             raise
+
+    def _shares_blob(self, repository: str, digest: str, source: str) -> bool:
+        """Have the registry take a blob over from another repository; one that does not expects an upload instead."""
+        if not source:
+            return False
+        answered = self._send("POST", repository, "blobs/uploads/", params={"mount": digest, "from": source})
+        return bool(answered.status_code == requests.codes.created)
 
     def _push_blob(self, repository: str, digest: str, content: BinaryIO | bytes) -> None:
         upload = self._send("POST", repository, "blobs/uploads/").headers["Location"]

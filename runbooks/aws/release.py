@@ -62,7 +62,7 @@ def make_image() -> None:
     repository, _, digest = running.partition("/")[2].partition("@")
     there, certificates = registry(), {"rds-ca.pem": requests.get(CERTIFICATES, timeout=30).content}
     image = releasing.with_code(there.pull(repository, digest), "requirements.txt", certificates)
-    say(f"pushed {tag()}: {there.push(image, REPOSITORY, tag())}")
+    say(f"pushed {tag()}: {there.push(image, REPOSITORY, tag(), repository)}")
 
 
 def deploy() -> None:

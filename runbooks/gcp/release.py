@@ -82,7 +82,7 @@ def make_image() -> None:
     repository, _, digest = image_of(serving()).removeprefix(f"{HOST}/").partition("@")
     there = registry()
     image = releasing.with_code(there.pull(repository, digest), "requirements-gcp.txt", {})
-    say(f"pushed {tag()}: {there.push(image, REPOSITORY, tag())}")
+    say(f"pushed {tag()}: {there.push(image, REPOSITORY, tag(), repository)}")
 
 
 def deploy() -> None:

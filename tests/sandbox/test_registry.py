@@ -88,6 +88,20 @@ def test_layers_that_are_there_are_not_sent_again(host: str, image: Image) -> No
     registry.push(replace(image, layers=unreadable), "papers/index-job", "1.1")
 
 
+def test_layers_of_another_repository_are_not_sent_again(host: str, image: Image) -> None:
+    registry = Registry(host)
+    registry.push(image, "papers/index-job", "1.0")
+    unreadable = tuple(replace(layer, open=lambda: pytest.fail("was sent again")) for layer in image.layers)
+    registry.push(replace(image, layers=unreadable), "mirror", "1.0", source="papers/index-job")
+    assert registry.pull("mirror", "1.0").layers[0].open().read() == image.layers[0].open().read()
+
+
+def test_layers_that_the_other_repository_lacks_are_sent(host: str, image: Image) -> None:
+    registry = Registry(host)
+    digest = registry.push(image, "mirror", "1.0", source="papers/index-job")
+    assert registry.manifest("mirror", "1.0").digest == digest
+
+
 def test_index_resolves_to_the_image_of_the_architecture(host: str, image: Image, shelf: Shelf) -> None:
     registry = Registry(host)
     other = replace(image, config={**image.config, "architecture": "arm64"})
