@@ -69,6 +69,7 @@ def refused(
         (["run", "deploy-awz"], "there is no runbook or notebook 'deploy-awz'; did you mean 'deploy-aws'?"),
         (["verify", "aws/02-storag"], "there is no runbook or notebook 'aws/02-storag'; did you mean 'aws/02-storage'?"),
         (["show", "deploy-aw"], "there is no runbook or notebook 'deploy-aw'; did you mean 'deploy-aws'?"),
+        (["rehearse", "roll-back", "--after", "deploy-awz"], "no runbook or notebook 'deploy-awz'; did you mean 'deploy-aws'?"),
         (["run", "deploy-aws", "-p", "regoin=us-east-1"], "has no parameter 'regoin'; did you mean 'region'?"),
         (["run", "deploy-aws", "-p", "region"], "'-p region' is not of the form name=value; write -p region=VALUE"),
         (["run", "deploy-aws", "-p", "region=us-eats-1"], "region 'us-eats-1' does not exist on AWS; did you mean 'us-east-1'?"),
