@@ -58,8 +58,8 @@ def test_every_cell_passes_under_nbval(checkout: Path, sandbox: Sandbox) -> None
     assert re.search(r"^\d+ passed, 1 skipped", done.stdout, re.MULTILINE)
 
 
-def test_the_cases_of_the_runbook_hold(checkout: Path, sandbox: Sandbox) -> None:
-    done = CliRunner().invoke(app, ["test", "take-notes", "--name", sandbox.state.name])
+def test_the_cases_of_the_runbook_hold(checkout: Path) -> None:
+    done = CliRunner().invoke(app, ["test", "take-notes"])
     assert done.exit_code == 0, done.output
     assert re.findall(r"^✓ take-notes · ([^(]+) \(", done.output, re.MULTILINE) == [
         "the bucket is made, and clean-up leaves nothing",

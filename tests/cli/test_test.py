@@ -1,4 +1,4 @@
-"""`ragonotebooks test`: cases of runbooks that need nothing before, and what is said of those that do not hold."""
+"""`ragonotebooks test`: what is done to cases, and what is said of those that do not hold."""
 
 import re
 import shutil
@@ -12,6 +12,7 @@ from ragonotebooks.catalog import project
 from ragonotebooks.cli import app
 from ragonotebooks.errors import UsageError
 from ragonotebooks.sandbox import client
+from ragonotebooks.sandbox.ledger import read_ledger
 from tests.run.lessons import DRIFTED, check, code, step, write
 from tests.sandbox.conftest import Sandbox, running_sandbox
 
@@ -25,6 +26,24 @@ cases:
     parameters: {count: 13}
     status: passed
   - case: it is closed again
+    status: passed
+"""
+FAULTS = """\
+cases:
+  - case: a topic is there meanwhile
+    faults:
+      - call: sns:CreateTopic
+        with: {Name: meanwhile}
+    after:
+      - call: sns:DeleteTopic
+        with: {TopicArn: "arn:aws:sns:us-east-1:123456789012:meanwhile"}
+    status: passed
+    calls: none
+  - case: a server is killed
+    faults: [{kill: rds/*}]
+    status: passed
+  - case: a call is refused
+    faults: [{refuse: s3:PutObject, error: AccessDenied}]
     status: passed
 """
 
@@ -49,14 +68,29 @@ def door(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return project.trials() / "door.yaml"
 
 
+def evidence(line: str) -> set[str]:
+    """The names of the files that are left of a case's run; they are removed."""
+    folder = Path(line.rpartition("; see ")[2])
+    names = {path.name for path in folder.rglob("*")}
+    shutil.rmtree(folder)
+    return names
+
+
 def try_cases(*words: str) -> Result:
     return CliRunner().invoke(app, ["test", *words])
 
 
-def test_the_cases_of_a_runbook_hold(sandbox: Sandbox) -> None:
-    done = try_cases("teardown-aws", "--name", sandbox.state.name)
-    assert done.exit_code == 0, done.output
-    assert [line[0] for line in done.output.splitlines()] == ["✓"] * len(done.output.splitlines())
+def test_what_is_done_to_a_case_is_done_before_it_and_put_right_behind_it(door: Path, sandbox: Sandbox) -> None:
+    door.write_text(FAULTS, encoding="utf-8")
+    done = try_cases("door", "--name", sandbox.state.name)
+    made, killed, refused = done.output.splitlines()
+    assert made.startswith("✓ door · a topic is there meanwhile")
+    assert "✗ door · a server is killed: no server 'rds/*' runs that could be killed" in killed
+    assert "nobody called s3:PutObject, which was to be refused" in refused
+    assert evidence(killed) == set()
+    assert "events.jsonl" in evidence(refused)
+    calls = [call.action for call in read_ledger(sandbox.folder) if call.service == "sns"]
+    assert calls == ["CreateTopic", "DeleteTopic"]
 
 
 def test_a_case_that_does_not_hold_is_named_with_its_reason_and_evidence(door: Path, sandbox: Sandbox) -> None:
@@ -69,9 +103,7 @@ def test_a_case_that_does_not_hold_is_named_with_its_reason_and_evidence(door: P
         "it is 'open', it should be 'closed'; see "
     )
     assert third.startswith("✓")
-    evidence = Path(second.rpartition(" ")[2])
-    assert (evidence / "run" / "events.jsonl").is_file()
-    shutil.rmtree(evidence)
+    assert "events.jsonl" in evidence(second)
 
 
 def test_one_case_is_run_by_its_name(door: Path, sandbox: Sandbox) -> None:
