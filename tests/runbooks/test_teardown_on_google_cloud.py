@@ -1,16 +1,15 @@
-"""Taking a deployment on Google Cloud down: a network, a bucket, secrets, accounts and a database are enough to tell.
+"""Taking a deployment on Google Cloud down: the one that the lesson on both clouds brought up beside that on AWS.
 
 Each stage is a fixture that builds on the one before.
 """
 
 import secrets
-from collections.abc import Iterator
 
 import pytest
 
-from ragonotebooks.sandbox import client
 from ragonotebooks.sandbox.gcp.identity import OPERATOR
-from tests.desk import Desk, Done
+from tests.conftest import ending
+from tests.desk import Desk, Done, operators
 from tests.google import PROJECT, api
 
 BUCKET = f"ragonometrics-artifacts-{PROJECT}"
@@ -18,20 +17,18 @@ WHOLE = "the bucket holds every paper and every shard of the index"
 
 
 @pytest.fixture(scope="module")
-def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
-    """A sandbox with the first four lessons in it, and a bucket, a secret and a network of somebody else's."""
-    desk = Desk(f"teardown-{secrets.token_hex(4)}", tmp_path_factory.mktemp("desk"))
-    try:
-        done = desk.do("papermill", "notebooks/gcp/04-database.ipynb", str(desk.folder / "04.ipynb"))
-        assert done.code == 0, done.output
-        api(desk.sandbox, "storage").call("POST", "storage/v1/b", {"name": "of-somebody-else"}, project=PROJECT)
-        secret = {"replication": {"automatic": {}}}
-        api(desk.sandbox, "secretmanager").call("POST", "v1/{project}/secrets?secretId=ragonometrics-theirs", secret)
-        network = {"name": "of-somebody-else", "autoCreateSubnetworks": False}
-        api(desk.sandbox, "compute").start("POST", "compute/v1/{project}/global/networks", network)
-        yield desk
-    finally:
-        client.down(desk.sandbox)
+def desk(deployment: str, tmp_path_factory: pytest.TempPathFactory) -> Desk:
+    """The first four lessons at least, and a bucket, a secret and a network of somebody else's."""
+    ending("deployment")
+    desk = Desk(deployment, tmp_path_factory.mktemp("desk"))
+    done = desk.do("papermill", "notebooks/gcp/04-database.ipynb", str(desk.folder / "04.ipynb"))
+    assert done.code == 0, done.output
+    api(desk.sandbox, "storage").call("POST", "storage/v1/b", {"name": "of-somebody-else"}, project=PROJECT)
+    secret = {"replication": {"automatic": {}}}
+    api(desk.sandbox, "secretmanager").call("POST", "v1/{project}/secrets?secretId=ragonometrics-theirs", secret)
+    network = {"name": "of-somebody-else", "autoCreateSubnetworks": False}
+    api(desk.sandbox, "compute").start("POST", "compute/v1/{project}/global/networks", network)
+    return desk
 
 
 def do(desk: Desk, verb: str, *options: str) -> Done:
@@ -97,19 +94,19 @@ THEIRS = {"storage of-somebody-else", "secretmanager ragonometrics-theirs", "com
 
 
 def test_looking_shows_what_would_go_and_changes_nothing(shown: Done) -> None:
-    assert (shown.code, shown.changes) == (1, []), shown.output
+    assert (shown.code, operators(shown)) == (1, []), shown.output
     assert "nothing of the deployment is left but what is kept" in shown.output
     assert "nothing that is billed by the hour is left" in shown.output
 
 
 def test_an_index_that_could_not_be_made_again_is_not_taken_down(incomplete: Done) -> None:
-    assert (incomplete.code, incomplete.changes) == (1, []), incomplete.output
+    assert (incomplete.code, operators(incomplete)) == (1, []), incomplete.output
     assert WHOLE in incomplete.output
     assert "shards/of-the-index.parquet" in incomplete.output
 
 
 def test_nothing_is_deleted_before_somebody_approves_it(waiting: Done) -> None:
-    assert (waiting.code, waiting.changes) == (3, []), waiting.output
+    assert (waiting.code, operators(waiting)) == (3, []), waiting.output
 
 
 def test_teardown_keeps_the_bucket_and_nothing_else(desk: Desk, down: Done) -> None:
