@@ -63,6 +63,7 @@ from ragonotebooks.cli import (  # noqa: F401
     run,
     runs,
     sandbox,
+    schedule,
     show,
     sweep,
     test,
