@@ -76,7 +76,6 @@ def _holds(trial: "Trial", case: "Case", sandbox: str) -> bool:
 
 def _problems(trial: "Trial", case: "Case", sandbox: str, folder: Path) -> list[str]:
     from ragonotebooks.cli import trying
-    from ragonotebooks.run.results import Status
     from ragonotebooks.trial import judging
 
     try:
@@ -85,6 +84,4 @@ def _problems(trial: "Trial", case: "Case", sandbox: str, folder: Path) -> list[
         outcome = trying.carry_out(trial.runbook, case, sandbox, folder / "run")
     except RagonotebooksError as error:
         return [str(error)]
-    if outcome.run and outcome.run.status is Status.INTERRUPTED:
-        raise typer.Exit(outcome.run.exit_code)
     return list(judging.problems(case, outcome))

@@ -9,6 +9,8 @@ from fnmatch import fnmatchcase
 from itertools import islice
 from pathlib import Path
 
+import typer
+
 from ragonotebooks.catalog import regions
 from ragonotebooks.catalog.declaration import Value
 from ragonotebooks.catalog.runbook import Runbook
@@ -76,6 +78,8 @@ def _run(book: Runbook, mode: Mode, values: dict[str, Value], sandbox: str, out:
     run, _ = runner.execute(request)
     while approves and run.status is Status.WAITING:
         run = runner.resume(request, out, lambda notebook, values: True, approver="ragonotebooks test")
+    if run.status is Status.INTERRUPTED:
+        raise typer.Exit(run.exit_code)  # whoever interrupts a run means the test
     return run
 
 

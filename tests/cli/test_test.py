@@ -16,6 +16,13 @@ from ragonotebooks.sandbox.ledger import read_ledger
 from tests.run.lessons import DRIFTED, check, code, step, write
 from tests.sandbox.conftest import Sandbox, running_sandbox
 
+STOP = """\
+import os, signal, time
+
+if count == 99:
+    os.kill(os.getppid(), signal.SIGTERM)
+    time.sleep(60)
+"""
 DOOR = "title: A door\ncloud: aws\npurpose: Close it.\nnotebooks: [aws/01-door]\n"
 CASES = """\
 cases:
@@ -60,7 +67,8 @@ def door(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(project, "ROOT", tmp_path)
     drift = f"if count == 13:\n    {DRIFTED}"
     write(
-        project.notebooks() / "aws" / "01-door.ipynb", step(1, code("1", "look"), check(drift), check(), title="A door")
+        project.notebooks() / "aws" / "01-door.ipynb",
+        step(1, code(STOP, "look"), check(drift), check(), title="A door"),
     )
     project.trials().mkdir(parents=True)
     (project.runbooks() / "door.yaml").write_text(DOOR, encoding="utf-8")
@@ -110,6 +118,12 @@ def test_one_case_is_run_by_its_name(door: Path, sandbox: Sandbox) -> None:
     done = try_cases("door", "--case", "it is closed again", "--name", sandbox.state.name)
     assert done.exit_code == 0
     assert len(done.output.splitlines()) == 1
+
+
+def test_whoever_interrupts_a_run_means_the_test(door: Path, sandbox: Sandbox) -> None:
+    door.write_text(CASES.replace("calls: none", "parameters: {count: 99}"), encoding="utf-8")
+    done = try_cases("door", "--name", sandbox.state.name)
+    assert (done.exit_code, done.output) == (130, "")
 
 
 def test_nothing_is_left_of_a_throw_away_sandbox(door: Path, monkeypatch: pytest.MonkeyPatch) -> None:
