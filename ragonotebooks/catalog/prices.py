@@ -4,10 +4,14 @@ import csv
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Final
 
 from ragonotebooks.catalog import project
 from ragonotebooks.catalog.nearest import did_you_mean
 from ragonotebooks.errors import RagonotebooksError, UsageError
+
+HOURS: Final = 730
+"""The hours of a month."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -151,7 +151,7 @@ def _show(plan: "Plan", folder: Path, console: "Console") -> None:
     """The plan in short."""
     from rich.markup import escape
 
-    from ragonotebooks.operate.costs import HOURS
+    from ragonotebooks.catalog.prices import HOURS
     from ragonotebooks.rehearse import files
     from ragonotebooks.run import report_facts
 

@@ -3,14 +3,10 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
 
 import pandas as pd
 
 from ragonotebooks.catalog.prices import find_price
-
-HOURS: Final = 730
-"""The hours of a month."""
 
 Usage = Mapping[tuple[str, str], float]
 """Service and item of the price list, with the quantity a month in the item's own unit."""

@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 
-from ragonotebooks.operate.costs import HOURS
+from ragonotebooks.catalog.prices import HOURS
 from ragonotebooks.rehearse.plan import Plan, repeated
 from ragonotebooks.run import folder, report_facts
 
