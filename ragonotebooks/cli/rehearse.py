@@ -117,8 +117,7 @@ def _prepare(request: "Request", before: "list[Runbook]", console: "Console") ->
         known = {parameter.name for parameter in one.parameters} & {"region", "name"}
         values = {name: value for name, value in request.values.items() if name in known}
         where = Path(tempfile.mkdtemp(prefix="ragonotebooks-rehearsal-"))
-        remember = partial(_remember, request.sandbox)
-        run, _ = _run(replace(request, runbook=one, values=values, out=where, on_passed=remember), console)
+        run, _ = _run(replace(request, runbook=one, values=values, out=where), console)
         if run.exit_code:
             _tell(run, where, console)
             raise typer.Exit(run.exit_code)
@@ -135,8 +134,10 @@ def _run(request: "Request", console: "Console", *listeners: "Listener") -> "tup
     from ragonotebooks.run import runner
     from ragonotebooks.run.progress import Progress
 
+    # what is not remembered, connect would bring up again
+    remember = partial(_remember, request.sandbox)
     with Progress(console) as progress:
-        return runner.execute(replace(request, listeners=[progress, *listeners]))
+        return runner.execute(replace(request, listeners=[progress, *listeners], on_passed=remember))
 
 
 def _tell(run: "Run", folder: Path, console: "Console") -> None:
