@@ -87,7 +87,9 @@ def register(before: str, image: str) -> str:
     """A new revision that differs from the one before in its image."""
     there = definition(before)
     about = there["taskDefinition"]
-    containers = [{**about["containerDefinitions"][0], "image": image}]
+    container, digest = about["containerDefinitions"][0], image.rpartition("@")[2]
+    told = [{**one, "value": digest} if one["name"] == "IMAGE_DIGEST" else one for one in container["environment"]]
+    containers = [{**container, "image": image, "environment": told}]
     same = {key: about[key] for key in COPIED if key in about}
     made = ecs.register_task_definition(**same, containerDefinitions=containers, tags=there["tags"])
     return str(made["taskDefinition"]["taskDefinitionArn"])

@@ -103,7 +103,11 @@ def deploy() -> None:
 def candidate(was: run_v2.Service, before: str, image: str) -> str | None:
     """Make a revision without traffic, and ask it; return what is wrong with it."""
     template = run_v2.RevisionTemplate(was.template)
-    template.containers[0].image, template.revision = image, ""
+    container = template.containers[0]
+    container.image, template.revision = image, ""
+    for variable in container.env:
+        if variable.name == "IMAGE_DIGEST":
+            variable.value = image.rpartition("@")[2]
     try:
         update(template=template, traffic=[part(before, 100), {"type_": LATEST, "tag": "candidate"}])
     except GoogleAPICallError as error:

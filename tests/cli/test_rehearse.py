@@ -54,11 +54,12 @@ def connects(cloud: str, *imports: str) -> Any:
 
 @dataclass(frozen=True)
 class Rehearsed:
-    """A rehearsal with its proof: what it printed, its folder, the runbook."""
+    """A rehearsal with its proof: what it printed, its folder, the runbook, what its sandboxes were to remember."""
 
     output: str
     folder: Path
     runbook: Path
+    remembered: list[str]
 
     @property
     def plan(self) -> Any:
@@ -74,6 +75,8 @@ def rehearsed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rehearsed]:
     root = tmp_path_factory.mktemp("rehearsed")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(project, "ROOT", root)
+        remembered: list[str] = []
+        patch.setattr(client, "mark_passed", lambda sandbox, key, values: remembered.append(key))
         (root / "data").symlink_to(Path(__file__).resolve().parents[2] / "data")
         notebooks = root / "notebooks"
         write(
@@ -106,7 +109,7 @@ def rehearsed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rehearsed]:
         words = ["rehearse", str(book), "--after", "aws/01-before", "--out", str(root / "out"), "--prove"]
         done = CliRunner().invoke(app, words)
         assert done.exit_code == 0, done.output
-        yield Rehearsed(done.output, root / "out", book)
+        yield Rehearsed(done.output, root / "out", book, remembered)
 
 
 @pytest.fixture(scope="module")
@@ -172,6 +175,10 @@ def test_the_rights_are_those_of_iam_and_not_the_names_of_calls(rehearsed: Rehea
 
 def test_what_was_there_before_is_not_in_the_plan(rehearsed: Rehearsed) -> None:
     assert "sqs:" not in json.dumps(rehearsed.plan)
+
+
+def test_each_sandbox_remembers_what_passed_so_that_connect_brings_nothing_up_again(rehearsed: Rehearsed) -> None:
+    assert rehearsed.remembered == ["aws/01-before", "aws/02-papers", "gcp/01-papers"] * 2
 
 
 def test_the_proof_passed_and_the_plan_says_so(rehearsed: Rehearsed) -> None:
