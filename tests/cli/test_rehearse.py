@@ -109,7 +109,7 @@ def rehearsed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rehearsed]:
         words = ["rehearse", str(book), "--after", "aws/01-before", "--out", str(root / "out"), "--prove"]
         done = CliRunner().invoke(app, words)
         assert done.exit_code == 0, done.output
-        yield Rehearsed(done.output, root / "out", book, remembered)
+        yield Rehearsed(done.output, root / "out", book, list(remembered))
 
 
 @pytest.fixture(scope="module")
