@@ -18,7 +18,7 @@ from ragonotebooks.sandbox.gcp.run.probe import Liveness, Probe
 
 _IDLE_SECONDS: Final = 10.0
 _QUEUE_SECONDS: Final = 10.0
-_NEWS_SECONDS: Final = 2.0
+_NEWS_SECONDS: Final = 10.0
 _LONGEST_PAUSE: Final = 10.0  # seconds between two starts of an instance that always fails
 
 
