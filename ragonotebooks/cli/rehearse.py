@@ -4,7 +4,6 @@ import shutil
 import tempfile
 from collections import Counter
 from dataclasses import replace
-from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -17,11 +16,10 @@ from ragonotebooks.cli.run import Out, Parameters, ParamsFile, What, given
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from ragonotebooks.catalog.notebook import Notebook
     from ragonotebooks.catalog.runbook import Runbook
     from ragonotebooks.rehearse.plan import Plan
     from ragonotebooks.run.events import Listener
-    from ragonotebooks.run.request import Request, Values
+    from ragonotebooks.run.request import Request
     from ragonotebooks.run.results import Run
 
 After = Annotated[
@@ -51,10 +49,14 @@ def rehearse(
 
     from ragonotebooks.catalog import runbook as runbooks
     from ragonotebooks.rehearse import files
+    from ragonotebooks.run import folder as folders
     from ragonotebooks.run.request import Request
     from ragonotebooks.run.results import Status
 
     book = runbooks.load(runbook)
+    if out:
+        # one that cannot be used is refused before all that comes first
+        folders.discard(folders.create(out, book.name))
     values = {name: value for name, value in book.bind(given(parameter, params)).items() if name != "target"}
     before = [runbooks.load(one) for one in after or ()]
     asked, console = Request(book, "rehearse", values, "", runbook, out), Console()
@@ -124,20 +126,14 @@ def _prepare(request: "Request", before: "list[Runbook]", console: "Console") ->
         shutil.rmtree(where)
 
 
-def _remember(sandbox: str, notebook: "Notebook", values: "Values") -> None:
-    from ragonotebooks.sandbox import client
-
-    client.mark_passed(sandbox, notebook.key, values)
-
-
 def _run(request: "Request", console: "Console", *listeners: "Listener") -> "tuple[Run, Path]":
     from ragonotebooks.run import runner
+    from ragonotebooks.run.memory import memory
     from ragonotebooks.run.progress import Progress
 
     # what is not remembered, connect would bring up again
-    remember = partial(_remember, request.sandbox)
     with Progress(console) as progress:
-        return runner.execute(replace(request, listeners=[progress, *listeners], on_passed=remember))
+        return runner.execute(replace(request, listeners=[progress, *listeners], on_passed=memory(request)))
 
 
 def _tell(run: "Run", folder: Path, console: "Console") -> None:

@@ -60,7 +60,7 @@ def refused(
     ("words", "sentence"),
     [
         (["run"], "Missing argument 'RUNBOOK'; see: ragonotebooks run --help"),
-        (["run", "deploy-aws", "--outt", "x"], "No such option: --outt (Possible options: --account, --out); see: ragonotebooks run"),
+        (["run", "deploy-aws", "--outt", "x"], "No such option: --outt (Possible options: --account, --out); see: "),
         (["run", "deploy-aws", "twice"], "Got unexpected extra argument(s) (twice); see: ragonotebooks run --help"),
         (["run", "deploy-aws", "-p"], "Option '-p' requires an argument; see: ragonotebooks --help"),
         (["verfy"], "No such command 'verfy'. Did you mean 'verify'?; see: ragonotebooks --help"),

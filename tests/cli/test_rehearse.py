@@ -17,6 +17,7 @@ from typer.testing import CliRunner
 from ragonotebooks.catalog import project
 from ragonotebooks.catalog.runbook import load
 from ragonotebooks.cli import app
+from ragonotebooks.errors import UsageError
 from ragonotebooks.rehearse.calls import Place
 from ragonotebooks.rehearse.plan import Steps, make
 from ragonotebooks.run import events, history
@@ -219,3 +220,12 @@ def test_a_rehearsal_that_is_told_to_end_leaves_no_sandbox(tmp_path: Path) -> No
     done = subprocess.run(words, capture_output=True, text=True, check=False)
     assert done.returncode == 130, done.stdout + done.stderr
     assert is_gone(done.stdout)
+
+
+def test_a_folder_that_holds_something_is_refused_before_anything_is_run(tmp_path: Path) -> None:
+    path = write(tmp_path / "aws" / "01-door.ipynb", step(1, check()))
+    (tmp_path / "kept").touch()
+    done = CliRunner().invoke(app, ["rehearse", str(path), "--out", str(tmp_path)])
+    assert isinstance(done.exception, UsageError)
+    assert "is not empty" in str(done.exception)
+    assert done.output == ""
