@@ -28,7 +28,7 @@ def _made(cls: type, *_: Any, **__: Any) -> Any:
     return object.__new__(cls)
 
 
-class _Models(JSONFileLoader):
+class _Models(JSONFileLoader):  # type: ignore[misc]  # botocore ships no types
     """Reads botocore's models: each once for all sessions of this process, and without what they say to people."""
 
     @staticmethod
