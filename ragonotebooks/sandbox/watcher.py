@@ -24,12 +24,20 @@ class Watcher:
         self._process = subprocess.Popen(
             [sys.executable, "-I", "-S", __file__], stdin=subprocess.PIPE, text=True, start_new_session=True
         )
+        assert self._process.stdin
+        self._stdin = self._process.stdin
         self.pid = self._process.pid
         self._lock = threading.Lock()
 
+    @property
+    def finished(self) -> bool:
+        """Whether everything has to end, since the daemon does."""
+        return self._stdin.closed
+
     def add(self, pid: int, kind: Kind) -> None:
-        """From now on `pid` does not survive the daemon."""
-        self._say(f"+{pid} {kind}\n")
+        """From now on `pid` does not survive the daemon; while the daemon ends, it does not live at all."""
+        if not self._say(f"+{pid} {kind}\n"):
+            _kill(pid, signal.SIGKILL)
 
     def remove(self, pid: int) -> None:
         """`pid` has ended."""
@@ -37,15 +45,18 @@ class Watcher:
 
     def finish(self) -> None:
         """End everything that is left, and wait until it is gone."""
-        if self._process.stdin:
-            self._process.stdin.close()
+        with self._lock:
+            self._stdin.close()
         self._process.wait(timeout=20)
 
-    def _say(self, line: str) -> None:
+    def _say(self, line: str) -> bool:
+        """Whether the watcher hears it."""
         with self._lock:
-            if self._process.stdin:
-                self._process.stdin.write(line)
-                self._process.stdin.flush()
+            if self.finished:
+                return False
+            self._stdin.write(line)
+            self._stdin.flush()
+            return True
 
 
 def descendants(pid: int) -> list[int]:

@@ -87,6 +87,7 @@ def test_the_ledger_shows_what_was_called(name: str) -> None:
         "mutating",
         "ms",
         "injected",
+        "needs",
     }
     assert set(calls[0]) == fields
     changes = [

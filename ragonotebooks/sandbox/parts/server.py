@@ -58,14 +58,14 @@ class Server:
         raise NotImplementedError
 
     def keep(self) -> None:
-        """Start the server again whenever it ends by itself, until it is stopped."""
+        """Start the server again whenever it ends by itself, until it is stopped or the daemon ends."""
 
         def go() -> None:
             while self._process:
                 self.wait()
                 time.sleep(_RESTART_PAUSE)
                 with self._turn:
-                    if self.crashed:
+                    if self.crashed and not self._watcher.finished:
                         self.start()
 
         threading.Thread(target=go, name=f"keep {self.folder.name}", daemon=True).start()
