@@ -51,9 +51,10 @@ class OfServices:
             answered = len(answers)
             eventually(lambda: len(answers) > answered + 20, SECONDS)
         assert {one.pid for one in others} <= {one.pid for one in services.running("api")}
-        codes = Counter(answer.status_code for answer in answers)
-        assert set(codes) <= {200, services.lost, None}
-        assert codes.total() - codes[200] <= AT_ONCE, codes
+        failed = [answer for answer in answers if answer.status_code != 200]
+        assert {answer.status_code for answer in failed} <= {services.lost, None}
+        # sockets of a killed process are closed one by one: the next request of each may still get in
+        assert len(failed) <= 2 * AT_ONCE, [answer.text for answer in failed if answer.status_code]
         assert {answer.status_code for answer in answers[answered:]} == {200}
 
     def test_the_job_of_a_killed_worker_is_finished_by_the_next(self, services: Services) -> None:
