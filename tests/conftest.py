@@ -1,4 +1,4 @@
-"""What all tests share: a deployment of everything, and how the test files are spread over several processes."""
+"""What all tests share: deployments, an empty checkout, and how the test files are spread over several processes."""
 
 import os
 import secrets
@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from xdist.scheduler import LoadFileScheduling
 
+from ragonotebooks.catalog import project
 from ragonotebooks.sandbox import client
 
 # as the command line does: importing it takes a second, in each of the processes that share the tests
@@ -45,6 +46,15 @@ ON_ONE_DEPLOYMENT = {
 }
 """Fixture of a deployment → the files with tests on it, in their order."""
 LONGEST_FIRST = tuple(chain(*ON_ONE_DEPLOYMENT.values()))
+
+
+@pytest.fixture
+def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty checkout, current folder and root of the catalog."""
+    monkeypatch.setattr(project, "ROOT", tmp_path)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "data").symlink_to(ROOT / "data")
+    return tmp_path
 
 
 @pytest.fixture(scope="session")

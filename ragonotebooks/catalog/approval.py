@@ -20,7 +20,7 @@ def of(section: Section) -> str:
         return ""
     if len(lines) > 1 or not lines[0]:
         raise UsageError(f"'{section.title}' asks for an approval; say why in one line: '**Approval:** …'")
-    if not any(cell.does == "change" for cell in section.code):
+    if not section.changes:
         raise UsageError(
             f"'{section.title}' asks for an approval but changes nothing; put the line into the step that has the change cell"
         )

@@ -67,6 +67,11 @@ class Section:
     text: str
     code: tuple[Cell, ...]
 
+    @property
+    def changes(self) -> bool:
+        """Whether one of its cells changes something."""
+        return any(cell.does == "change" for cell in self.code)
+
 
 @dataclass(frozen=True, slots=True)
 class Step:

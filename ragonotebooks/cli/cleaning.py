@@ -1,7 +1,7 @@
 """What `cleanup` and `sweep` share: where they delete, who has to agree to that, and how it is told."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -39,19 +39,17 @@ class Place:
     region: str
     sandbox: str
 
-    def clean(self, deployment: str, yes: bool) -> list["Row"]:
-        """Delete a deployment, or find out what would be deleted, and print a line for each resource."""
+    def clean(self, deployment: str, yes: bool) -> Iterator["Row"]:
+        """Delete a deployment, or find out what would be deleted; yield what becomes of each resource."""
         from ragonotebooks.cleanup import engine
 
         patience = engine.Patience(0.2, 10) if self.sandbox else engine.Patience(5, 600)
-        rows = engine.clean(self.account, deployment, patience) if yes else engine.plan(self.account, deployment)
-        told = show(rows)
+        yield from engine.clean(self.account, deployment, patience) if yes else engine.plan(self.account, deployment)
         if yes and self.sandbox:
             from ragonotebooks.sandbox import client
 
             # what a lesson needs is brought up again when it is gone
             client.forget_passed(self.sandbox)
-        return told
 
 
 def reach(cloud: str, target: str, region: str, sandbox: str, account: str | None, yes: bool) -> Place:

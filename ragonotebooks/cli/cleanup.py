@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ragonotebooks.cli import app
-from ragonotebooks.cli.cleaning import Cloud, Named, Region, Sandbox, Target, Yes, reach
+from ragonotebooks.cli.cleaning import Cloud, Named, Region, Sandbox, Target, Yes, reach, show
 
 if TYPE_CHECKING:
     from ragonotebooks.cleanup.engine import Row
@@ -26,7 +26,7 @@ def cleanup(
     What is protected is left: by its deletion protection, or by a tag or label `protected=true`.
     """
     place = reach(cloud, target, region, name, account, yes)
-    rows = place.clean(deployment, yes)
+    rows = show(place.clean(deployment, yes))
     typer.echo(_summary(rows, yes, f"{deployment} in {place.region}"))
     if any(row.action == "left" for row in rows):
         raise typer.Exit(1)

@@ -107,4 +107,4 @@ def _show(request: "Request", notebooks: Sequence["Notebook"], who: "Identity") 
 
 def _changing(notebook: "Notebook") -> list[str]:
     """The titles of the sections that change something."""
-    return [one.title for one in notebook.sections if any(cell.does == "change" for cell in one.code)]
+    return [one.title for one in notebook.sections if one.changes]

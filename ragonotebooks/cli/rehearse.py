@@ -4,7 +4,6 @@ import shutil
 import tempfile
 from collections import Counter
 from dataclasses import replace
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -75,7 +74,7 @@ def _rehearsed(asked: "Request", before: "list[Runbook]", console: "Console") ->
     from ragonotebooks.rehearse.calls import Place
     from ragonotebooks.rehearse.plan import Steps, make
     from ragonotebooks.sandbox import rights
-    from ragonotebooks.sandbox.ledger import read_ledger
+    from ragonotebooks.sandbox.ledger import end_of_ledger, read_ledger
     from ragonotebooks.sandbox.state import folder_of
     from ragonotebooks.sandbox.throwaway import throwaway
 
@@ -83,10 +82,10 @@ def _rehearsed(asked: "Request", before: "list[Runbook]", console: "Console") ->
         request = replace(asked, sandbox=state.name)
         _prepare(request, before, console)
         ledger, steps = folder_of(state.name), Steps()
-        first = sum(1 for _ in read_ledger(ledger))
+        start = end_of_ledger(ledger)
         run, folder = _run(request, console, steps)
         _tell(run, folder, console)
-        calls = [call for call in islice(read_ledger(ledger), first, None) if rights.is_operators(call)]
+        calls = [call for call in read_ledger(ledger, start=start) if rights.is_operators(call)]
         if run.exit_code:
             raise typer.Exit(run.exit_code)
         return make(asked.runbook, run, steps, calls, Place(state.account, state.project, state.project_number)), folder
@@ -148,15 +147,12 @@ def _show(plan: "Plan", folder: Path, console: "Console") -> None:
     """The plan in short."""
     from rich.markup import escape
 
-    from ragonotebooks.catalog.prices import HOURS
     from ragonotebooks.rehearse import files
-    from ragonotebooks.run import report_facts
 
     changes: dict[str, Counter[str]] = {}
     for change in plan.changes:
         changes.setdefault(change.step, Counter())[change.call] += 1
-    month = report_facts.month(plan.run)
-    price = "" if month is None else f" · ${month / HOURS:,.4f} an hour, ${month:,.2f} a month"
+    price = f" · {text}" if (text := files.price(plan)) else ""
     proven = {None: "", True: " · its rights are enough", False: " · [bold red]✗ its rights are not enough[/]"}
     lines = ["", "[bold]What it would do[/]"]
     for step, calls in changes.items():

@@ -53,7 +53,7 @@ def sweep(
     tables.show(f"Deployments in {place.region}", columns, rows)
     show(unseen)
     going = [name for name, why in stays.items() if not why]
-    ends = [place.clean(deployment, yes) for deployment in going if yes]
+    ends = [show(place.clean(deployment, yes)) for deployment in going if yes]
     left = sum(any(row.action == "left" for row in rows) for rows in ends)
     typer.echo(f"{len(going) - left} of {len(found)} {'deleted' if yes else 'to delete; do it with --yes'}")
     if left or unseen or any(one.made is None and not rule.spares(one) for one in found):

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from fnmatch import fnmatchcase
-from itertools import islice
 from pathlib import Path
 
 import typer
@@ -14,7 +13,6 @@ import typer
 from ragonotebooks.catalog import regions
 from ragonotebooks.catalog.declaration import Value
 from ragonotebooks.catalog.runbook import Runbook
-from ragonotebooks.cleanup import engine
 from ragonotebooks.cli import cleaning
 from ragonotebooks.errors import RagonotebooksError, UsageError
 from ragonotebooks.run import runner
@@ -22,7 +20,7 @@ from ragonotebooks.run.memory import memory
 from ragonotebooks.run.request import Request
 from ragonotebooks.run.results import Mode, Run, Status
 from ragonotebooks.sandbox import client, faults, rights, status
-from ragonotebooks.sandbox.ledger import Call, read_ledger
+from ragonotebooks.sandbox.ledger import Call, end_of_ledger, read_ledger
 from ragonotebooks.sandbox.state import State, folder_of
 from ragonotebooks.trial.calling import call_aws, call_gcp
 from ragonotebooks.trial.cases import ApiCall, Case, Kill, Refuse
@@ -54,9 +52,9 @@ def carry_out(book: Runbook, case: Case, sandbox: str, out: Path) -> Outcome:
     values = {one.name: one.default for one in book.parameters} | dict(case.parameters)
     region = str(values.get("region") or regions.DEFAULT[book.cloud])
     with _faults(book, case, state, region):
-        before = sum(1 for _ in read_ledger(folder_of(sandbox)))
+        start = end_of_ledger(folder_of(sandbox))
         run, said = _tried(book, case, sandbox, out)
-        calls = list(islice(read_ledger(folder_of(sandbox)), before, None))
+        calls = list(read_ledger(folder_of(sandbox), start=start))
     left = _left(book, str(values["name"]), sandbox, region) if case.cleanup else ()
     changes = {_name(call) for call in calls if call.mutating and rights.is_operators(call)}
     return Outcome(run, said, changes, {_name(call) for call in calls if call.injected}, left)
@@ -121,9 +119,8 @@ def _call(book: Runbook, call: ApiCall, sandbox: str, region: str) -> None:
 def _left(book: Runbook, deployment: str, sandbox: str, region: str) -> list[str]:
     """Clean a deployment up, and return what would not go, a line each."""
     with _inside(sandbox):
-        account = cleaning.reach(book.cloud, "sandbox", region, sandbox, None, yes=True).account
-        rows = list(engine.clean(account, deployment, engine.Patience(0.2, 10)))
-    client.forget_passed(sandbox)
+        place = cleaning.reach(book.cloud, "sandbox", region, sandbox, None, yes=True)
+        rows = list(place.clean(deployment, yes=True))
     return [f"{row.service} {row.kind} {row.id}: {row.why}" for row in rows if row.action != "deleted"]
 
 

@@ -33,6 +33,12 @@ def rights(plan: Plan) -> dict[str, str]:
     return files | ({"role.yaml": yaml.safe_dump(plan.role, sort_keys=False)} if plan.role else {})
 
 
+def price(plan: Plan) -> str:
+    """What the runbook makes costs, at list price; empty when no step prices it."""
+    month = report_facts.month(plan.run)
+    return "" if month is None else f"${month / HOURS:,.4f} an hour, ${month:,.2f} a month"
+
+
 def _json(facts: Any) -> str:
     return json.dumps(facts, ensure_ascii=False, indent=2) + "\n"
 
@@ -98,15 +104,14 @@ def _permissions(plan: Plan) -> str:
 
 
 def _price(plan: Plan) -> str:
-    month = report_facts.month(plan.run)
-    if month is None:
+    total = price(plan)
+    if not total:
         return "No step prices what it makes."
     lines = [line for notebook in plan.run.notebooks for record in notebook.prices for line in record["lines"]]
     rows = [
         [one["service"], one["item"], f"{one['quantity']:,g} × {one['unit']}", f"{one['month']:,.2f}"] for one in lines
     ]
-    total = f"${month / HOURS:,.4f} an hour, ${month:,.2f} a month, at list price."
-    return f"{total}\n\n{_table(['service', 'item', 'quantity', '$ a month'], rows)}"
+    return f"{total}, at list price.\n\n{_table(['service', 'item', 'quantity', '$ a month'], rows)}"
 
 
 def _table(head: list[str], rows: list[list[str]]) -> str:

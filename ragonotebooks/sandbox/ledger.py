@@ -81,9 +81,15 @@ class Ledger:
             self._file.flush()
 
 
-def read_ledger(folder: Path, *, mutating_only: bool = False) -> Iterator[Call]:
-    """Yield the calls that the sandbox in `folder` has answered, oldest first."""
-    with (folder / FILE_NAME).open(encoding="utf-8") as file:
+def end_of_ledger(folder: Path) -> int:
+    """Where the ledger of the sandbox in `folder` ends now, for `read_ledger`."""
+    return (folder / FILE_NAME).stat().st_size
+
+
+def read_ledger(folder: Path, *, start: int = 0, mutating_only: bool = False) -> Iterator[Call]:
+    """Yield the calls that the sandbox in `folder` has answered, oldest first; `start` is a former end of its ledger."""
+    with (folder / FILE_NAME).open("rb") as file:
+        file.seek(start)
         for line in file:
             call = parse(line)
             if call.mutating or not mutating_only:
