@@ -8,7 +8,7 @@ from datetime import datetime
 from ragonotebooks.catalog.runbook import Runbook
 from ragonotebooks.rehearse import aws, gcp, names
 from ragonotebooks.rehearse.calls import Call, Need, Place
-from ragonotebooks.run.events import Event
+from ragonotebooks.run.events import Event, label
 from ragonotebooks.run.outline import outline
 from ragonotebooks.run.results import Run
 
@@ -61,10 +61,9 @@ class Steps:
 
     def __call__(self, event: Event) -> None:
         if event.name == "step_started":
-            number, title = event.data["step"], event.data["title"]
             # the ledger counts milliseconds
             self._times.append(event.time.replace(microsecond=event.time.microsecond // 1000 * 1000))
-            self._names.append(f"{event.data['notebook']} · {title if number is None else f'{number} · {title}'}")
+            self._names.append(f"{event.data['notebook']} · {label(event.data)}")
 
     def at(self, time: datetime) -> str:
         """The step under way at this time; empty before the first."""

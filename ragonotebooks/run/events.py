@@ -43,6 +43,11 @@ class Event:
 Listener = Callable[[Event], None]
 
 
+def label(data: dict[str, Any]) -> str:
+    """Number and title of the step that an event's data tells of, as the notebook's heading has them."""
+    return f"{data['step']} · {data['title']}" if data["step"] is not None else str(data["title"])
+
+
 class EventLog:
     """Appends every event to a file, one JSON object a line: `time`, `event`, then the event's own fields.
 

@@ -9,7 +9,7 @@ from rich.markup import escape
 from rich.spinner import Spinner
 from rich.text import Text
 
-from ragonotebooks.run.events import Event
+from ragonotebooks.run.events import Event, label
 from ragonotebooks.run.results import Status
 
 SIGNS = {
@@ -61,7 +61,7 @@ class Progress:
     def _run_started(self, data: dict[str, Any]) -> None:
         keys = [notebook["notebook"] for notebook in data["notebooks"]]
         self._key_width = max(map(len, keys), default=0)
-        labels = [len(_label(step)) for notebook in data["notebooks"] for step in notebook["steps"]]
+        labels = [len(label(step)) for notebook in data["notebooks"] for step in notebook["steps"]]
         self._label_width = min(max(labels, default=0), _WIDEST_LABEL)
         count = f"{len(keys)} notebook{'s' * (len(keys) != 1)}"
         self._print(f"[bold]{data['mode']} {escape(data['runbook'])}[/] · {count} · {escape(data['target'])}")
@@ -74,19 +74,19 @@ class Progress:
         self._run_started(data | {"mode": "resume"})
 
     def _approved(self, data: dict[str, Any]) -> None:
-        self._print(f"{escape(data['by'])} approves {escape(data['notebook'])} · {escape(_label(data))}")
+        self._print(f"{escape(data['by'])} approves {escape(data['notebook'])} · {escape(label(data))}")
 
     def _notebook_started(self, data: dict[str, Any]) -> None:
         self._print(f"[bold]{self._key(data)}  {escape(data['title'])}[/]")
         self._wait_for(f"{data['notebook']}  its kernel starts")
 
     def _step_started(self, data: dict[str, Any]) -> None:
-        self._wait_for(f"{data['notebook']}  {_label(data)}")
+        self._wait_for(f"{data['notebook']}  {label(data)}")
 
     def _attempt_failed(self, data: dict[str, Any]) -> None:
         attempt = f"attempt {data['attempt']} of {data['attempts']} failed, again in {data['wait']:g} s"
-        label = escape(f"{_label(data):<{self._label_width}}")
-        self._print(f"{self._key(data)}  {label}  [{_COLOURS[Status.INTERRUPTED]}]↻ {attempt}[/]")
+        step = escape(f"{label(data):<{self._label_width}}")
+        self._print(f"{self._key(data)}  {step}  [{_COLOURS[Status.INTERRUPTED]}]↻ {attempt}[/]")
         self._tell(data["failures"])
 
     def _step_finished(self, data: dict[str, Any]) -> None:
@@ -97,8 +97,8 @@ class Progress:
             return
         result = f"[{_COLOURS[status]}]{SIGNS[status]} {escape(_result(status, data)):<10}[/]"
         seconds = f"[dim]{data['seconds']:6.1f} s[/]" if status in (Status.PASSED, Status.FAILED) else ""
-        label = escape(f"{_label(data):<{self._label_width}}")
-        self._print(f"{self._key(data)}  {label}  {result}{seconds}".rstrip())
+        step = escape(f"{label(data):<{self._label_width}}")
+        self._print(f"{self._key(data)}  {step}  {result}{seconds}".rstrip())
         self._tell(data["failures"])
 
     def _tell(self, failures: list[dict[str, Any]]) -> None:
@@ -141,10 +141,6 @@ class _Waiting:
     def __rich__(self) -> RenderableType:
         self._spinner.update(text=Text(f"{self._what}  {monotonic() - self._started:.0f} s", style="dim"))
         return self._spinner
-
-
-def _label(data: dict[str, Any]) -> str:
-    return f"{data['step']} · {data['title']}" if data["step"] is not None else str(data["title"])
 
 
 def _result(status: Status, data: dict[str, Any]) -> str:
